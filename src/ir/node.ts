@@ -1,0 +1,133 @@
+import type { Dim, Shape } from './dims.ts';
+
+/** i32 values are exact integers of magnitude ≤ 2^24 (token ids, indices): kernels hold them in 4-byte floats. */
+export type DType = 'f32' | 'i32';
+/** Both element types take 4 bytes. */
+export const BYTES_PER_ELEMENT = 4;
+
+export interface TensorType {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** Name of a value, unique in its graph and everything nested in it; a valid JavaScript identifier. */
+export type ValueId = string;
+
+/** Where in the author's source a value was made. `file` is relative to the working directory of the trace. */
+export interface SourceLocation {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** Attributes are plain data, so that graphs print, parse and compare. A `Dim` may depend on named dimensions. */
+export type AttrValue = boolean | Dim | readonly Dim[];
+export type Attrs = Readonly<Record<string, AttrValue>>;
+
+/** What the author asked of the compiler for this node. */
+export interface Hints {
+  /** Never put this node inside a chunk loop. */
+  readonly noChunk?: boolean;
+  /** Prefer loops over this named dimension. */
+  readonly preferChunk?: string;
+  /** Name of the author's region: the compiler tries it as a chunk region before any other. */
+  readonly region?: string;
+}
+
+/** One operation; produces the value named `id`. */
+export interface OpNode extends TensorType {
+  readonly kind: 'op';
+  readonly id: ValueId;
+  readonly op: string;
+  readonly operands: readonly ValueId[];
+  readonly attrs: Attrs;
+  /** Scope path of the author, e.g. `h.0.attn`; '' at top level. */
+  readonly scope: string;
+  readonly at?: SourceLocation;
+  readonly hints?: Hints;
+  /** The shape in named dimensions, kept when `specialise` binds `shape` to numbers. */
+  readonly symbolic?: Shape;
+}
+
+/** An operand cut along `axis`: iteration sees elements `offset + multiple·start … offset + multiple·(start + length)`. */
+export interface LoopSlice {
+  readonly operand: ValueId;
+  /** The name of the slice inside the body (an input of `body`). */
+  readonly as: ValueId;
+  readonly axis: number;
+  readonly multiple: number;
+  readonly offset: number;
+}
+
+/** A body value gathered over the iterations into the outer value `id`. */
+export interface LoopResult extends TensorType {
+  readonly kind: 'concat';
+  readonly id: ValueId;
+  /** The value of the body. */
+  readonly value: ValueId;
+  readonly axis: number;
+  readonly multiple: number;
+}
+
+/**
+ * A chunk loop. Iteration i covers units `start = i·chunkSize … min(start + chunkSize, extent)`. Inside `body`,
+ * dimensions may depend on the names `start` and `length` (the last iteration may be shorter than `chunkSize`).
+ */
+export interface LoopNode {
+  readonly kind: 'loop';
+  readonly id: string;
+  /** What is cut, for people: a dimension name of the model such as `N`, or `axis of 8` where the extent has no name. */
+  readonly over: string;
+  readonly extent: number;
+  readonly chunkSize: number;
+  /** Names, unique in the graph, that body dimensions and attributes use for the first unit and the unit count. */
+  readonly start: string;
+  readonly length: string;
+  readonly slices: readonly LoopSlice[];
+  /** Outer values seen whole; the body refers to them by their outer names. */
+  readonly whole: readonly ValueId[];
+  readonly body: Graph;
+  readonly results: readonly LoopResult[];
+  /** Common scope path of the body. */
+  readonly scope: string;
+}
+
+export type Node = OpNode | LoopNode;
+
+export interface GraphInput extends TensorType {
+  readonly id: ValueId;
+  /** Exclusive upper bound of an index input such as token ids, checked at run time. */
+  readonly below?: number;
+}
+
+/** A parameter: counted apart from activations. `key` is its state-dict name. */
+export interface GraphParam extends TensorType {
+  readonly id: ValueId;
+  readonly key: string;
+}
+
+export interface GraphOutput {
+  readonly name: string;
+  readonly value: ValueId;
+}
+
+/** Values in execution order. A loop body is a graph whose inputs are its slices and whole operands. */
+export interface Graph {
+  readonly name: string;
+  /** Named dimensions, in order of first use. Empty once specialised. */
+  readonly dims: readonly string[];
+  readonly inputs: readonly GraphInput[];
+  readonly params: readonly GraphParam[];
+  readonly nodes: readonly Node[];
+  readonly outputs: readonly GraphOutput[];
+}
+
+/** A value with its name and type. */
+export type Value = TensorType & { readonly id: ValueId };
+
+/** The values a node defines. */
+export const definedBy = (node: Node): readonly Value[] => (node.kind === 'op' ? [node] : node.results);
+
+/** The outer values a node reads. */
+export const operandsOf = (node: Node): readonly ValueId[] =>
+  node.kind === 'op' ? node.operands : [...node.slices.map((slice) => slice.operand), ...node.whole];

@@ -1,0 +1,49 @@
+import type { Layout } from '../../layout/layout.ts';
+import type { Shape } from '../dims.ts';
+import type { Attrs, TensorType } from '../node.ts';
+import type { AccessPattern } from '../pattern.ts';
+
+/** A tensor in float64, row-major: what reference implementations read and write. */
+export interface RefTensor {
+  readonly shape: readonly number[];
+  readonly data: Float64Array;
+}
+
+export type Backend = 'webgpu' | 'webasm' | 'cpu';
+
+/**
+ * The one description of an op. Shapes may be symbolic in `infer` and `access`; they are numbers in `flops`, `layout`
+ * and `reference`. From these five facts come tracing, chunking, the memory model, code generation and the tests.
+ */
+export interface OpDef {
+  readonly name: string;
+  /** One line for docs and for the header of generated modules. */
+  readonly summary: string;
+  /** Attribute values that generated code omits. */
+  readonly defaults?: Attrs;
+  /** Result type. Throws {@link ShapeError} when the operands do not fit; the message starts with the op's name. */
+  infer(operands: readonly TensorType[], attrs: Attrs): TensorType;
+  /** How output elements depend on operand elements; absent or undefined: a barrier, never cut. */
+  access?(operands: readonly TensorType[], attrs: Attrs, out: TensorType): AccessPattern | undefined;
+  /** Floating-point operations for the whole output (multiply-add = 2). */
+  flops(operands: readonly TensorType[], attrs: Attrs, out: TensorType): number;
+  /**
+   * Only for ops that can be free: the layout of the result over the operand's storage, or `undefined` when this
+   * operand layout needs a copy.
+   */
+  layout?(operand: Layout, attrs: Attrs, shape: readonly number[]): Layout | undefined;
+  /** Shapes of the temporary storages the kernel needs while it runs. */
+  scratch?(operands: readonly TensorType[], attrs: Attrs, out: TensorType): readonly Shape[];
+  /** The op in float64. */
+  reference(operands: readonly RefTensor[], attrs: Attrs, shape: readonly number[]): Float64Array;
+}
+
+/** Operands that do not fit an op. The tracer adds the author's call site. */
+export class ShapeError extends Error {
+  override readonly name = 'ShapeError';
+}
+
+/** Fails with `op: what was expected, what was got`. */
+export function check(condition: unknown, op: string, message: () => string): asserts condition {
+  if (!condition) throw new ShapeError(`${op}: ${message()}`);
+}

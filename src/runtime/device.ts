@@ -1,0 +1,55 @@
+import type { Layout } from '../layout/layout.ts';
+import type { Kernel } from './kernel.ts';
+import type { Storage } from './storage.ts';
+import type { Tensor } from './tensor.ts';
+
+export type BackendName = 'webgpu' | 'webasm' | 'cpu';
+/** i32 tensors hold exact integers of magnitude ≤ 2^24 in 4-byte floats. */
+export type DType = 'f32' | 'i32';
+
+/** Exact byte counts. `live` and `peak` are activations only; parameters are counted apart; reserved is what the pool or arena holds. */
+export interface MemoryCounters {
+  readonly liveBytes: number;
+  readonly peakBytes: number;
+  readonly parameterBytes: number;
+  readonly reservedBytes: number;
+  /** Starts a new measurement: `peakBytes` becomes `liveBytes`. */
+  resetPeak(): void;
+}
+
+/** A storage seen through a layout: what kernels read and write. */
+export interface StorageView {
+  readonly storage: Storage;
+  readonly layout: Layout;
+}
+
+/**
+ * Where tensors live and kernels run. Calls are recorded in order; only `read` and `flush` wait for the device.
+ * Every backend implements this contract; nothing else of a backend is visible.
+ */
+export interface Device {
+  readonly backend: BackendName;
+  /** Human-readable adapter or engine, e.g. `SwiftShader (software)`. */
+  readonly adapter: string;
+  /** Largest single storage in bytes that the device can bind. */
+  readonly maxStorageBytes: number;
+  readonly memory: MemoryCounters;
+  /** A new contiguous activation tensor, contents undefined. */
+  alloc(shape: readonly number[], dtype?: DType): Tensor;
+  /** A new activation tensor with the given elements (row-major). Throws UserError on a wrong length or, for i32, a non-integer. */
+  upload(data: ArrayLike<number>, shape: readonly number[], dtype?: DType): Tensor;
+  /** Like `upload`, counted as a parameter. */
+  parameter(data: ArrayLike<number>, shape: readonly number[], dtype?: DType): Tensor;
+  /** The elements in row-major order of the tensor's own shape, whatever its strides. */
+  read(tensor: Tensor): Promise<Float32Array>;
+  /** Resolves when everything recorded so far has run. */
+  flush(): Promise<void>;
+  /** Releases everything. Tensors of this device are dead afterwards. */
+  destroy(): Promise<void>;
+  /**
+   * Runs `kernel` once per element of `out`: thread x is its last axis, y and z the ones before. `out` and `arrays`
+   * have rank ≤ 3 (use `foldAxes`); kernels see them as `a[z][y][x]` through their strides. No array may share a
+   * storage with `out`. For kernel wrappers only.
+   */
+  dispatch(kernel: Kernel, out: StorageView, arrays: readonly StorageView[], scalars: readonly number[]): void;
+}

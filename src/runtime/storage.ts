@@ -1,0 +1,8 @@
+/** A block of device memory: the thing with bytes that is allocated and freed. Backends attach their own handle. */
+export interface Storage {
+  readonly bytes: number;
+  /** Parameters are counted apart from activations. */
+  readonly role: 'activation' | 'parameter';
+  /** False once freed; using a dead storage is an error. */
+  alive: boolean;
+}
