@@ -49,14 +49,13 @@ export interface OpNode extends TensorType {
   readonly symbolic?: Shape;
 }
 
-/** An operand cut along `axis`: iteration sees elements `offset + multiple·start … offset + multiple·(start + length)`. */
+/** An operand cut along `axis`: iteration sees elements `multiple·start … multiple·(start + length)`. */
 export interface LoopSlice {
   readonly operand: ValueId;
   /** The name of the slice inside the body (an input of `body`). */
   readonly as: ValueId;
   readonly axis: number;
   readonly multiple: number;
-  readonly offset: number;
 }
 
 /** A body value gathered over the iterations into the outer value `id`. */

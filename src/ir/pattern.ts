@@ -8,13 +8,11 @@ import { type Dim, mulDims, type Shape } from './dims.ts';
  *     r c! -> r c!               every element along c needs all of c
  *     n (h d) -> n h d           an axis that is a product of labels, outermost first
  *     1 d, n d -> n d            extent-1 axis that broadcasts
- *     n+s d -> n d               read at an offset (a slice starting at attribute `s`)
+ *     t! d -> s d                a slice: s appears in the output only, positioned by an attribute (see `starts`)
  */
 export interface AxisTerm {
   /** Labels of the axis, outermost first; none for an axis of extent 1. */
   readonly labels: readonly string[];
-  /** Elements added to the index of a single-label axis. */
-  readonly offset: Dim;
 }
 
 export interface AccessPattern {
@@ -31,8 +29,6 @@ export interface PatternOptions {
   /** Extents of labels that never stand alone on an axis. */
   readonly extents?: Readonly<Record<string, Dim>>;
   readonly starts?: Readonly<Record<string, string>>;
-  /** Offsets by operand position and axis, for slices. */
-  readonly offsets?: readonly { readonly operand: number; readonly axis: number; readonly offset: Dim }[];
 }
 
 interface ParsedPattern {
@@ -90,21 +86,14 @@ export function pattern(
   };
   source.operands.forEach((axes, i) => void learn(axes, operandShapes[i] ?? []));
   learn(source.output, outputShape);
-  const term = (labels: string[], extent: Dim | undefined, offset: Dim): AxisTerm => ({
+  const term = (labels: string[], extent: Dim | undefined): AxisTerm => ({
     labels: extent === 1 ? [] : labels.filter((label) => (extents[label] ?? 1) !== 1),
-    offset,
   });
   return {
     operands: source.operands.map((axes, operand) =>
-      axes.map((labels, axis) =>
-        term(
-          labels,
-          operandShapes[operand]?.[axis],
-          options.offsets?.find((o) => o.operand === operand && o.axis === axis)?.offset ?? 0,
-        ),
-      ),
+      axes.map((labels, axis) => term(labels, operandShapes[operand]?.[axis])),
     ),
-    output: source.output.map((labels, axis) => term(labels, outputShape[axis], 0)),
+    output: source.output.map((labels, axis) => term(labels, outputShape[axis])),
     extents,
     whole: source.whole,
     starts: options.starts ?? {},

@@ -25,6 +25,8 @@ export interface OpDef {
   infer(operands: readonly TensorType[], attrs: Attrs): TensorType;
   /** How output elements depend on operand elements; absent or undefined: a barrier, never cut. */
   access?(operands: readonly TensorType[], attrs: Attrs, out: TensorType): AccessPattern | undefined;
+  /** Attributes for the same op computing only part of its output, now of shape `shape` (ops whose attributes hold extents). */
+  resize?(attrs: Attrs, shape: Shape): Attrs;
   /** Floating-point operations for the whole output (multiply-add = 2). */
   flops(operands: readonly TensorType[], attrs: Attrs, out: TensorType): number;
   /**
