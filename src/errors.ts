@@ -17,7 +17,7 @@ export class UnsupportedError extends UserError {
 
 /** A defect in autochunk itself: an internal contract was broken. Never caused by user input. */
 export class InternalError extends Error {
-  override readonly name = 'InternalError';
+  override readonly name: string = 'InternalError';
 }
 
 /** Throws an {@link InternalError} when an internal contract does not hold. */

@@ -1,0 +1,306 @@
+import { InternalError } from '../errors.ts';
+import { canonicalDim, type Dim, dimNames, mulDims, printShape, type Shape, sameShape } from './dims.ts';
+import {
+  type AttrValue,
+  definedBy,
+  type Graph,
+  type LoopNode,
+  type Node,
+  type OpNode,
+  type TensorType,
+  type ValueId,
+} from './node.ts';
+import { hasOp, opDef } from './ops/index.ts';
+import { printGraph, printNode, printType } from './print.ts';
+
+/** A graph that breaks the rules of the IR: a defect of the pass that made it. */
+export class VerifyError extends InternalError {
+  override readonly name = 'VerifyError';
+}
+
+/**
+ * The rules of the IR, executable. Throws {@link VerifyError} at the first one that a graph breaks, with the node and its
+ * neighbours printed.
+ *
+ * - Names of values, loops, loop starts and loop lengths are valid identifiers, unique in the graph and all its loops.
+ * - Values are defined before they are used; inside a loop only the body's own inputs can be seen.
+ * - Ops are known, and types are what `OpDef.infer` says, in declared dimensions and canonical form.
+ * - A loop's body takes exactly its slices (cut to `multiple · length`) and whole operands, cut axes have extent
+ *   `multiple · extent`, and results put body values together to the full extent. Its names end where it ends.
+ */
+export function verify(graph: Graph): void {
+  const names = new Names();
+  graph.dims.forEach((dim) => void names.claim(dim, `dimension ${dim}`, () => header(graph)));
+  verifyGraph(graph, new Map(), new Set(graph.dims), names, undefined);
+}
+
+/** Names taken so far, in the graph and everything nested in it. Loops are named apart from values. */
+class Names {
+  readonly #taken = new Map<string, string>();
+  readonly #loops = new Set<string>();
+
+  claimLoop(id: string, context: () => string): void {
+    if (this.#loops.has(id)) fail(`there are two loops ${id}`, context());
+    this.#loops.add(id);
+  }
+
+  claim(name: string, what: string, context: () => string): void {
+    if (!/^[A-Za-z_$][\w$]*$/.test(name) || NOT_IDENTIFIERS.has(name)) {
+      fail(`${what}: ${JSON.stringify(name)} is not an identifier`, context());
+    }
+    const other = this.#taken.get(name);
+    if (other !== undefined) fail(`${what} has a name that is taken by ${other}`, context());
+    this.#taken.set(name, what);
+  }
+}
+
+const NOT_IDENTIFIERS = new Set(
+  (
+    'arguments await break case catch class const continue debugger default delete do else enum eval export extends ' +
+    'false finally for function if implements import in instanceof interface let new null package private protected ' +
+    'public return static super switch this throw true try typeof var void while with yield'
+  ).split(' '),
+);
+
+type Context = (node?: Node) => string;
+
+function verifyGraph(
+  graph: Graph,
+  inherited: ReadonlyMap<ValueId, TensorType>,
+  dims: ReadonlySet<string>,
+  names: Names,
+  loop: LoopNode | undefined,
+): ReadonlyMap<ValueId, TensorType> {
+  const values = new Map<ValueId, TensorType>();
+  const define = (id: ValueId, type: TensorType, what: string, context: () => string): void => {
+    if (!inherited.has(id)) names.claim(id, what, context);
+    checkType(id, type, dims, context);
+    values.set(id, type);
+  };
+  for (const input of graph.inputs) {
+    const context = () => header(graph);
+    if (values.has(input.id)) fail(`input ${input.id} is declared twice`, context());
+    define(input.id, input, `input ${input.id}`, context);
+    if (input.below !== undefined && !(Number.isInteger(input.below) && input.below > 0)) {
+      fail(`input ${input.id}: the bound ${input.below} is not a positive integer`, context());
+    }
+  }
+  for (const param of graph.params) {
+    if (loop) fail(`loop ${loop.id}: parameters belong to the outermost graph`, header(graph));
+    define(param.id, param, `parameter ${param.id}`, () => header(graph));
+  }
+  graph.nodes.forEach((node, index) => {
+    const context: Context = () => around(graph, index);
+    if (node.kind === 'op') verifyOp(node, values, dims, context);
+    else verifyLoop(node, values, dims, names, context);
+    for (const value of definedBy(node)) {
+      if (inherited.has(value.id))
+        fail(`${value.id} hides the value of the same name outside the loop`, context());
+      define(value.id, value, `value ${value.id}`, context);
+    }
+  });
+  const outputNames = new Set<string>();
+  for (const output of graph.outputs) {
+    if (!values.has(output.value)) {
+      fail(`output ${JSON.stringify(output.name)}: there is no value ${output.value}`, footer(graph));
+    }
+    if (outputNames.has(output.name))
+      fail(`output ${JSON.stringify(output.name)} is declared twice`, footer(graph));
+    outputNames.add(output.name);
+  }
+  return values;
+}
+
+function verifyOp(
+  node: OpNode,
+  values: ReadonlyMap<ValueId, TensorType>,
+  dims: ReadonlySet<string>,
+  context: Context,
+): void {
+  const operands = node.operands.map((id) => typeOf(id, values, node.id, context));
+  if (!hasOp(node.op)) fail(`${node.id}: there is no op ${node.op}`, context());
+  for (const [key, value] of Object.entries(node.attrs)) checkAttr(node.id, key, value, dims, context);
+  let inferred: TensorType;
+  try {
+    inferred = opDef(node.op).infer(operands, node.attrs);
+  } catch (error) {
+    fail(`${node.id}: ${error instanceof Error ? error.message : String(error)}`, context());
+  }
+  if (inferred.dtype !== node.dtype || !sameShape(inferred.shape.map(canonicalDim), node.shape)) {
+    fail(`${node.id} is ${printType(node)}, but ${node.op} gives ${printType(inferred)}`, context());
+  }
+  if (node.symbolic && node.symbolic.length !== node.shape.length) {
+    fail(`${node.id}: symbolic shape ${printShape(node.symbolic)} has another rank`, context());
+  }
+}
+
+function verifyLoop(
+  loop: LoopNode,
+  values: ReadonlyMap<ValueId, TensorType>,
+  dims: ReadonlySet<string>,
+  names: Names,
+  context: Context,
+): void {
+  const what = `loop ${loop.id}`;
+  names.claimLoop(loop.id, context);
+  names.claim(loop.start, `the start of ${what}`, context);
+  names.claim(loop.length, `the length of ${what}`, context);
+  for (const [key, value] of [
+    ['extent', loop.extent],
+    ['chunk size', loop.chunkSize],
+  ] as const) {
+    if (!Number.isInteger(value) || value < 1)
+      fail(`${what}: ${key} ${value} is not a positive integer`, context());
+  }
+  if (loop.chunkSize > loop.extent) {
+    fail(`${what}: chunk size ${loop.chunkSize} exceeds the extent ${loop.extent}`, context());
+  }
+  if (loop.results.length === 0) fail(`${what} has no result`, context());
+
+  const expected = new Map<ValueId, TensorType>();
+  for (const slice of loop.slices) {
+    const outer = typeOf(slice.operand, values, what, context);
+    checkCut(what, slice.operand, outer.shape, slice, loop, context);
+    if (values.has(slice.as))
+      fail(`${what}: the slice ${slice.as} has the name of an outer value`, context());
+    if (expected.has(slice.as)) fail(`${what}: two slices are named ${slice.as}`, context());
+    expected.set(slice.as, { dtype: outer.dtype, shape: cut(outer.shape, slice, loop) });
+  }
+  const whole = new Map<ValueId, TensorType>();
+  for (const id of loop.whole) {
+    if (whole.has(id)) fail(`${what}: ${id} is listed twice as seen whole`, context());
+    whole.set(id, typeOf(id, values, what, context));
+  }
+  const inputs = new Map<ValueId, TensorType>(loop.body.inputs.map((input) => [input.id, input]));
+  for (const [id, type] of [...expected, ...whole]) {
+    const input = inputs.get(id);
+    if (!input) fail(`${what}: the body lacks the input ${id}`, context());
+    if (input.dtype !== type.dtype || !sameShape(input.shape, type.shape)) {
+      fail(`${what}: the body takes ${id} as ${printType(input)}, it is ${printType(type)}`, context());
+    }
+  }
+  for (const id of inputs.keys()) {
+    if (!expected.has(id) && !whole.has(id)) fail(`${what}: nothing feeds the body's input ${id}`, context());
+  }
+  for (const dim of loop.body.dims) {
+    if (dim !== loop.start && dim !== loop.length && !dims.has(dim)) {
+      fail(`${what}: the body declares the dimension ${dim}, which is not there`, context());
+    }
+  }
+  const body = verifyGraph(loop.body, whole, new Set([...dims, loop.start, loop.length]), names, loop);
+  for (const result of loop.results) {
+    const value = body.get(result.value);
+    if (!value) fail(`${what}: the body has no value ${result.value} for the result ${result.id}`, context());
+    checkCut(what, result.id, result.shape, result, loop, context);
+    const shape = cut(result.shape, result, loop);
+    if (value.dtype !== result.dtype || !sameShape(value.shape, shape)) {
+      const chunk = printType({ dtype: result.dtype, shape });
+      fail(
+        `${what}: ${result.id} takes ${chunk} from each iteration, ${result.value} is ${printType(value)}`,
+        context(),
+      );
+    }
+  }
+}
+
+function checkCut(
+  what: string,
+  id: ValueId,
+  shape: Shape,
+  at: { axis: number; multiple: number },
+  loop: LoopNode,
+  context: Context,
+): void {
+  if (!Number.isInteger(at.axis) || at.axis < 0 || at.axis >= shape.length) {
+    fail(`${what}: ${id} of shape ${printShape(shape)} has no axis ${at.axis}`, context());
+  }
+  if (!Number.isInteger(at.multiple) || at.multiple < 1) {
+    fail(`${what}: the multiple ${at.multiple} of ${id} is not a positive integer`, context());
+  }
+  if (shape[at.axis] !== at.multiple * loop.extent) {
+    const product = `${at.multiple} · ${loop.extent}`;
+    fail(`${what}: axis ${at.axis} of ${id} has extent ${shape[at.axis]}, expected ${product}`, context());
+  }
+}
+
+const cut = (shape: Shape, at: { axis: number; multiple: number }, loop: LoopNode): Shape =>
+  shape.map((dim, axis) => (axis === at.axis ? mulDims(at.multiple, loop.length) : dim));
+
+function typeOf(
+  id: ValueId,
+  values: ReadonlyMap<ValueId, TensorType>,
+  user: string,
+  context: Context,
+): TensorType {
+  const type = values.get(id);
+  if (!type) fail(`${user} uses ${id}, which is not defined before it`, context());
+  return type;
+}
+
+function checkType(id: ValueId, type: TensorType, dims: ReadonlySet<string>, context: () => string): void {
+  if (type.dtype !== 'f32' && type.dtype !== 'i32')
+    fail(`${id}: unknown element type ${type.dtype}`, context());
+  for (const dim of type.shape) {
+    checkDim(id, dim, dims, context);
+    if (typeof dim === 'number' && !(Number.isInteger(dim) && dim > 0)) {
+      fail(`${id}: the extent ${dim} is not a positive integer`, context());
+    }
+  }
+}
+
+function checkDim(id: string, dim: Dim, dims: ReadonlySet<string>, context: () => string): void {
+  if (typeof dim === 'number') return;
+  let canonical: Dim;
+  try {
+    canonical = canonicalDim(dim);
+  } catch {
+    fail(`${id}: ${JSON.stringify(dim)} is not a dimension`, context());
+  }
+  if (canonical !== dim) fail(`${id}: the dimension ${dim} is not canonical (${canonical})`, context());
+  for (const name of dimNames(dim)) {
+    if (!dims.has(name)) fail(`${id}: the dimension ${name} is not declared here`, context());
+  }
+}
+
+function checkAttr(
+  id: ValueId,
+  key: string,
+  value: AttrValue,
+  dims: ReadonlySet<string>,
+  context: () => string,
+): void {
+  for (const dim of typeof value === 'object' ? value : [value]) {
+    if (typeof dim === 'string') checkDim(`${id}, attribute ${key}`, dim, dims, context);
+  }
+}
+
+function fail(message: string, context: string): never {
+  throw new VerifyError(`autochunk internal error (please report): ${message}\n${context}`);
+}
+
+const NEIGHBOURS = 3;
+
+/** The node at `index` marked, with a few neighbours. */
+function around(graph: Graph, index: number): string {
+  const lines: string[] = [`in graph ${JSON.stringify(graph.name)}:`];
+  const first = Math.max(0, index - NEIGHBOURS);
+  if (first > 0) lines.push('    …');
+  graph.nodes.slice(first, index + 2).forEach((node, i) => {
+    const mark = first + i === index ? '  > ' : '    ';
+    for (const line of printNode(node).split('\n')) lines.push(mark + line);
+  });
+  if (index + 2 < graph.nodes.length) lines.push('    …');
+  return lines.join('\n');
+}
+
+const header = (graph: Graph): string => excerpt(graph, 0, 8);
+const footer = (graph: Graph): string => excerpt(graph, -8, undefined);
+
+function excerpt(graph: Graph, start: number, stop: number | undefined): string {
+  return printGraph(graph)
+    .trimEnd()
+    .split('\n')
+    .slice(start, stop)
+    .map((line) => `    ${line}`)
+    .join('\n');
+}
