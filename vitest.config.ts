@@ -8,6 +8,7 @@ export default defineConfig({
     alias: [
       { find: /^autochunk\/runtime$/, replacement: here('./src/runtime/index.ts') },
       { find: /^autochunk\/testing$/, replacement: here('./src/testing/index.ts') },
+      { find: /^autochunk\/weights$/, replacement: here('./src/weights/index.ts') },
       { find: /^autochunk$/, replacement: here('./src/index.ts') },
     ],
   },
