@@ -4,5 +4,7 @@ export interface Storage {
   /** Parameters are counted apart from activations. */
   readonly role: 'activation' | 'parameter';
   /** False once freed; using a dead storage is an error. */
-  alive: boolean;
+  readonly alive: boolean;
+  /** Gives the bytes back to the device. Throws UserError when already freed. */
+  free(): void;
 }

@@ -1,0 +1,216 @@
+import { invariant, UserError } from '../errors.ts';
+import { elementCount, type Layout } from '../layout/layout.ts';
+import type { BackendName, Device, DType, StorageView } from './device.ts';
+import type { Kernel } from './kernel.ts';
+import { MemoryMeter } from './memory.ts';
+import type { Storage } from './storage.ts';
+import { Tensor } from './tensor.ts';
+import { gather, span, toView3, type View3 } from './view3.ts';
+
+const BYTES = 4;
+const LARGEST_EXACT_INTEGER = 2 ** 24;
+
+/** A storage with the backend's own handle. */
+class OwnedStorage<Handle> implements Storage {
+  readonly owner: BaseDevice<Handle>;
+  readonly bytes: number;
+  readonly role: Storage['role'];
+  readonly handle: Handle;
+  alive = true;
+
+  constructor(owner: BaseDevice<Handle>, bytes: number, role: Storage['role'], handle: Handle) {
+    this.owner = owner;
+    this.bytes = bytes;
+    this.role = role;
+    this.handle = handle;
+  }
+
+  free(): void {
+    if (!this.alive) throw new UserError('free: this tensor was already freed. Free every storage once.');
+    this.alive = false;
+    this.owner.reclaim(this);
+  }
+}
+
+/** What an executor gets for an array: the backend's handle and the view over it. */
+export interface BoundView<Handle> extends View3 {
+  readonly handle: Handle;
+}
+
+/**
+ * What all backends have in common: checking, counting, tensors. A backend supplies memory (`allocate`, `release`,
+ * `write`, `readRange`) and execution (`execute`, `settle`).
+ */
+export abstract class BaseDevice<Handle> implements Device {
+  abstract readonly backend: BackendName;
+  abstract readonly adapter: string;
+  abstract readonly maxStorageBytes: number;
+  readonly memory: MemoryMeter = new MemoryMeter(() => this.reservedBytes());
+  #destroyed = false;
+
+  /** Memory for `elements` floats; throws UserError when the device has no more. */
+  protected abstract allocate(elements: number): Handle;
+  protected abstract release(handle: Handle): void;
+  /** Stores `data` from the first element on, ordered after everything recorded so far. */
+  protected abstract write(handle: Handle, data: Float32Array): void;
+  /** Elements `first ≤ i < end`, after everything recorded so far. */
+  protected abstract readRange(handle: Handle, first: number, end: number): Promise<Float32Array>;
+  protected abstract execute(
+    kernel: Kernel,
+    out: BoundView<Handle>,
+    arrays: readonly BoundView<Handle>[],
+    scalars: readonly number[],
+  ): void;
+  /** Waits for everything recorded and reports what went wrong in it. */
+  protected abstract settle(): Promise<void>;
+  protected abstract dispose(): Promise<void>;
+  protected abstract reservedBytes(): number;
+
+  alloc(shape: readonly number[], dtype: DType = 'f32'): Tensor {
+    return Tensor.over(this, this.#storage(shape, 'activation'), shape, dtype);
+  }
+
+  upload(data: ArrayLike<number>, shape: readonly number[], dtype: DType = 'f32'): Tensor {
+    return this.#filled('upload', data, shape, dtype, 'activation');
+  }
+
+  parameter(data: ArrayLike<number>, shape: readonly number[], dtype: DType = 'f32'): Tensor {
+    return this.#filled('parameter', data, shape, dtype, 'parameter');
+  }
+
+  async read(tensor: Tensor): Promise<Float32Array> {
+    const { layout, storage } = tensor.view;
+    const owned = this.#owned(storage);
+    const { first, end } = span(layout);
+    if (first === end) return new Float32Array(0);
+    const elements = await this.readRange(owned.handle, first, end);
+    return gather(elements, layout, first);
+  }
+
+  async flush(): Promise<void> {
+    this.#mustBeOpen();
+    await this.settle();
+  }
+
+  async destroy(): Promise<void> {
+    if (this.#destroyed) return;
+    this.#destroyed = true;
+    await this.dispose();
+  }
+
+  dispatch(
+    kernel: Kernel,
+    out: StorageView,
+    arrays: readonly StorageView[],
+    scalars: readonly number[],
+  ): void {
+    this.#mustBeOpen();
+    invariant(
+      arrays.length === kernel.arrays && scalars.length === kernel.scalars.length,
+      () =>
+        `kernel ${kernel.name} takes ${kernel.arrays} arrays and ${kernel.scalars.length} scalars, got ` +
+        `${arrays.length} and ${scalars.length}`,
+    );
+    if (arrays.some((array) => array.storage === out.storage)) {
+      throw new UserError(
+        `${kernel.name}: the result would overwrite the storage of an operand while it is being read. ` +
+          'Give another tensor as `into`.',
+      );
+    }
+    const target = this.#bound(kernel, out);
+    const operands = arrays.map((array) => this.#bound(kernel, array));
+    if (target.extents[0] * target.extents[1] * target.extents[2] === 0) return;
+    this.execute(kernel, target, operands, scalars);
+  }
+
+  /** Called by a storage that was freed. */
+  reclaim(storage: { readonly handle: Handle; readonly bytes: number; readonly role: Storage['role'] }): void {
+    if (this.#destroyed) return;
+    this.memory.freed(storage.bytes, storage.role);
+    this.release(storage.handle);
+  }
+
+  #storage(shape: readonly number[], role: Storage['role']): OwnedStorage<Handle> {
+    this.#mustBeOpen();
+    if (shape.some((extent) => !Number.isSafeInteger(extent) || extent < 0)) {
+      throw new UserError(`alloc: [${shape.join(', ')}] is not a shape. Extents are integers >= 0.`);
+    }
+    const bytes = elementCount(shape) * BYTES;
+    if (bytes > this.maxStorageBytes) {
+      throw new UserError(
+        `alloc: [${shape.join(', ')}] takes ${bytes} bytes, but the largest tensor that ${this.backend} ` +
+          `(${this.adapter}) can hold takes ${this.maxStorageBytes}. Compile with a cap (--cap) of that size or less.`,
+      );
+    }
+    const handle = this.allocate(bytes / BYTES);
+    this.memory.allocated(bytes, role);
+    return new OwnedStorage(this, bytes, role, handle);
+  }
+
+  #filled(
+    op: string,
+    data: ArrayLike<number>,
+    shape: readonly number[],
+    dtype: DType,
+    role: Storage['role'],
+  ): Tensor {
+    const count = elementCount(shape);
+    if (data.length !== count) {
+      throw new UserError(
+        `${op}: [${shape.join(', ')}] has ${count} elements, got ${data.length}. Give one number per element.`,
+      );
+    }
+    if (dtype === 'i32') checkIntegers(op, data);
+    const storage = this.#storage(shape, role);
+    this.write(storage.handle, data instanceof Float32Array ? data : Float32Array.from(data));
+    return Tensor.over(this, storage, shape, dtype);
+  }
+
+  #owned(storage: Storage): OwnedStorage<Handle> {
+    this.#mustBeOpen();
+    if (!(storage instanceof OwnedStorage) || storage.owner !== this) {
+      throw new UserError(
+        `this tensor belongs to another device than ${this.backend} (${this.adapter}). ` +
+          'Read it there and upload it here.',
+      );
+    }
+    if (!storage.alive) {
+      throw new UserError('this tensor was freed. Use it before free(), or free it after its last use.');
+    }
+    return storage as OwnedStorage<Handle>;
+  }
+
+  #bound(kernel: Kernel, view: StorageView): BoundView<Handle> {
+    const storage = this.#owned(view.storage);
+    checkLayout(kernel, view.layout, storage.bytes / BYTES);
+    return { ...toView3(view.layout), handle: storage.handle };
+  }
+
+  #mustBeOpen(): void {
+    if (this.#destroyed) {
+      throw new UserError(`the ${this.backend} device was destroyed. Open another one with openDevice().`);
+    }
+  }
+}
+
+function checkLayout(kernel: Kernel, layout: Layout, elements: number): void {
+  invariant(layout.shape.length <= 3, () => `kernel ${kernel.name} got a view of rank ${layout.shape.length}`);
+  const { first, end } = span(layout);
+  invariant(
+    first >= 0 && end <= elements,
+    () =>
+      `kernel ${kernel.name} got a view of elements ${first} to ${end} over a storage of ${elements} elements`,
+  );
+}
+
+function checkIntegers(op: string, data: ArrayLike<number>): void {
+  for (let i = 0; i < data.length; i++) {
+    const value = data[i] as number;
+    if (!Number.isInteger(value) || Math.abs(value) > LARGEST_EXACT_INTEGER) {
+      throw new UserError(
+        `${op}: element ${i} is ${value}, but an i32 tensor holds integers of magnitude up to 2^24. ` +
+          'Round it, or use an f32 tensor.',
+      );
+    }
+  }
+}

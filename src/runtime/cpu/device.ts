@@ -1,0 +1,64 @@
+import { UserError } from '../../errors.ts';
+import { BaseDevice, type BoundView } from '../base-device.ts';
+import { compileForCpu } from '../gpujs/cpu.ts';
+import type { Kernel } from '../kernel.ts';
+
+/** Plain JavaScript: the slow reference. Runs every kernel at once when it is dispatched. */
+export class CpuDevice extends BaseDevice<Float32Array> {
+  override readonly backend = 'cpu';
+  override readonly adapter = 'JavaScript';
+  override readonly maxStorageBytes = 2 ** 32 - 4;
+  #reserved = 0;
+
+  protected override allocate(elements: number): Float32Array {
+    try {
+      const data = new Float32Array(elements);
+      this.#reserved += data.byteLength;
+      return data;
+    } catch (cause) {
+      throw new UserError(`alloc: the process has no ${elements * 4} bytes left. Use a smaller budget.`, {
+        cause,
+      });
+    }
+  }
+
+  protected override release(data: Float32Array): void {
+    this.#reserved -= data.byteLength;
+  }
+
+  protected override write(data: Float32Array, values: Float32Array): void {
+    data.set(values);
+  }
+
+  protected override readRange(data: Float32Array, first: number, end: number): Promise<Float32Array> {
+    return Promise.resolve(data.slice(first, end));
+  }
+
+  protected override execute(
+    kernel: Kernel,
+    out: BoundView<Float32Array>,
+    arrays: readonly BoundView<Float32Array>[],
+    scalars: readonly number[],
+  ): void {
+    const bound = (view: BoundView<Float32Array>) => ({
+      data: view.handle,
+      base: view.base,
+      extents: view.extents,
+      strides: view.strides,
+    });
+    compileForCpu(kernel)(bound(out), arrays.map(bound), scalars);
+  }
+
+  protected override settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  protected override dispose(): Promise<void> {
+    this.#reserved = 0;
+    return Promise.resolve();
+  }
+
+  protected override reservedBytes(): number {
+    return this.#reserved;
+  }
+}
