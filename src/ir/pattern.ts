@@ -78,19 +78,21 @@ export function pattern(
   options: PatternOptions = {},
 ): AccessPattern {
   const source = parseText(text);
+  // An empty left side reads as no operands; with one operand it is a scalar.
+  const operands = source.operands.length === 0 ? operandShapes.map((): string[][] => []) : source.operands;
   const extents: Record<string, Dim> = { ...options.extents };
   const learn = (axes: string[][], shape: Shape): void => {
     axes.forEach((labels, axis) => {
       if (labels.length === 1 && shape[axis] !== 1) extents[labels[0] as string] ??= shape[axis] as Dim;
     });
   };
-  source.operands.forEach((axes, i) => void learn(axes, operandShapes[i] ?? []));
+  operands.forEach((axes, i) => void learn(axes, operandShapes[i] ?? []));
   learn(source.output, outputShape);
   const term = (labels: string[], extent: Dim | undefined): AxisTerm => ({
     labels: extent === 1 ? [] : labels.filter((label) => (extents[label] ?? 1) !== 1),
   });
   return {
-    operands: source.operands.map((axes, operand) =>
+    operands: operands.map((axes, operand) =>
       axes.map((labels, axis) => term(labels, operandShapes[operand]?.[axis])),
     ),
     output: source.output.map((labels, axis) => term(labels, outputShape[axis])),

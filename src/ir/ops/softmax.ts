@@ -1,0 +1,46 @@
+import type { Shape } from '../dims.ts';
+import { pattern } from '../pattern.ts';
+import type { OpDef } from './op.ts';
+import { axes, axisAttr, axisNames, count, forEachLine, markWhole, numberAttr, take } from './support.ts';
+
+const softmax: OpDef = {
+  name: 'softmax',
+  summary: 'exponentials along an axis, scaled to sum 1',
+  infer(operands, attrs) {
+    const [x] = take('softmax', operands, 1);
+    axisAttr('softmax', attrs, x.shape);
+    return { shape: x.shape, dtype: 'f32' };
+  },
+  access(operands, attrs, out) {
+    const names = axes(markWhole(axisNames(out.shape.length), numberAttr(attrs, 'axis')));
+    return pattern(
+      `${names} -> ${names}`,
+      operands.map((operand) => operand.shape),
+      out.shape,
+    );
+  },
+  flops: (_operands, _attrs, out) => 20 * count(out.shape),
+  /** Maximum and sum of every line. */
+  scratch(_operands, attrs, out) {
+    const axis = numberAttr(attrs, 'axis');
+    const lines: Shape = out.shape.filter((_, i) => i !== axis);
+    return [lines, lines];
+  },
+  reference(operands, attrs, shape) {
+    const [x] = take('softmax', operands, 1);
+    const out = new Float64Array(x.data.length);
+    forEachLine(shape, numberAttr(attrs, 'axis'), (_line, start, stride, length) => {
+      let max = Number.NEGATIVE_INFINITY;
+      for (let i = 0; i < length; i++) max = Math.max(max, x.data[start + i * stride] as number);
+      let sum = 0;
+      for (let i = 0; i < length; i++) {
+        const at = start + i * stride;
+        sum += out[at] = Math.exp((x.data[at] as number) - max);
+      }
+      for (let i = 0; i < length; i++) out[start + i * stride] = (out[start + i * stride] as number) / sum;
+    });
+    return out;
+  },
+};
+
+export const softmaxOps: readonly OpDef[] = [softmax];
