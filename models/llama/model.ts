@@ -1,0 +1,89 @@
+import {
+  add,
+  defineModel,
+  i32,
+  linear,
+  mul,
+  nn,
+  param,
+  permute,
+  range,
+  reshape,
+  ropeTables,
+  rotary,
+  scaledDotProductAttention,
+  scope,
+  silu,
+  type Tensor,
+} from 'autochunk';
+import { LLAMA2_7B, type LlamaConfig, STORIES_260K, TINY_LLAMA_1B } from './config.ts';
+
+export { weights } from './weights.ts';
+
+/** Activations of N tokens. */
+type Tokens = Tensor<readonly ['N', number]>;
+
+/**
+ * Llama (Touvron et al. 2023): rotary positions, RMSNorm before each part of a block, a gated SiLU MLP, and
+ * grouped-query attention. Returns the logits of all positions. Parameters have the names of Hugging Face's files.
+ */
+export const llama = (name: string, config: LlamaConfig) =>
+  defineModel(name, { tokens: i32('N') }, ({ tokens }) => {
+    const { vocab_size, hidden_size, rms_norm_eps: epsilon } = config;
+    const hidden = scope('model', () => {
+      let x: Tokens = nn.embedding('embed_tokens', tokens, [vocab_size, hidden_size]);
+      const rope = ropeTables('N', headDim(config), { theta: config.rope_theta });
+      for (const i of range(config.num_hidden_layers)) x = scope(`layers.${i}`, () => block(x, rope, config));
+      return nn.rmsNorm('norm', x, { epsilon });
+    });
+    const head = config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
+    return { logits: linear(hidden, param(head, [vocab_size, hidden_size])) };
+  });
+
+type RopeTables = ReturnType<typeof ropeTables>;
+
+function block(x: Tokens, rope: RopeTables, config: LlamaConfig): Tokens {
+  const epsilon = config.rms_norm_eps;
+  const toAttend = nn.rmsNorm('input_layernorm', x, { epsilon });
+  const attended = add(
+    x,
+    scope('self_attn', () => attention(toAttend, rope, config)),
+  );
+  const toMap = nn.rmsNorm('post_attention_layernorm', attended, { epsilon });
+  return add(
+    attended,
+    scope('mlp', () => mlp(toMap, config)),
+  );
+}
+
+/** Causal self-attention over rotated queries and keys; several query heads share a key and value head. */
+function attention(x: Tokens, rope: RopeTables, config: LlamaConfig): Tokens {
+  const { hidden_size, num_attention_heads, num_key_value_heads, attention_bias: bias = false } = config;
+  const channels = headDim(config);
+  const heads = (projection: string, count: number) => {
+    const flat = nn.linear(projection, x, count * channels, { bias });
+    return permute(reshape(flat, ['N', count, channels]), [1, 0, 2]);
+  };
+  const q = rotary(heads('q_proj', num_attention_heads), rope);
+  const k = rotary(heads('k_proj', num_key_value_heads), rope);
+  const v = heads('v_proj', num_key_value_heads);
+  const context = scaledDotProductAttention(q, k, v, { causal: true });
+  const merged = reshape(permute(context, [1, 0, 2]), ['N', num_attention_heads * channels]);
+  return nn.linear('o_proj', merged, hidden_size, { bias });
+}
+
+/** SwiGLU: down(silu(gate(x)) · up(x)). */
+function mlp(x: Tokens, { hidden_size, intermediate_size, mlp_bias: bias = false }: LlamaConfig): Tokens {
+  const gate = nn.linear('gate_proj', x, intermediate_size, { bias });
+  const up = nn.linear('up_proj', x, intermediate_size, { bias });
+  return nn.linear('down_proj', mul(silu(gate), up), hidden_size, { bias });
+}
+
+const headDim = (config: LlamaConfig): number =>
+  config.head_dim ?? config.hidden_size / config.num_attention_heads;
+
+export const stories260K = llama('llama', STORIES_260K);
+export const tinyLlama1B = llama('tinyllama-1.1b', TINY_LLAMA_1B);
+export const llama2_7B = llama('llama-2-7b', LLAMA2_7B);
+
+export default stories260K;
