@@ -1,5 +1,5 @@
 import { invariant, UserError } from '../errors.ts';
-import { elementCount, type Layout } from '../layout/layout.ts';
+import { elementCount, isContiguous, type Layout } from '../layout/layout.ts';
 import type { BackendName, Device, DType, StorageView } from './device.ts';
 import type { Kernel } from './kernel.ts';
 import { MemoryMeter } from './memory.ts';
@@ -39,7 +39,7 @@ export interface BoundView<Handle> extends View3 {
 
 /**
  * What all backends have in common: checking, counting, tensors. A backend supplies memory (`allocate`, `release`,
- * `write`, `readRange`) and execution (`execute`, `settle`).
+ * `writeRange`, `readRange`) and execution (`execute`, `settle`).
  */
 export abstract class BaseDevice<Handle> implements Device {
   abstract readonly backend: BackendName;
@@ -51,8 +51,8 @@ export abstract class BaseDevice<Handle> implements Device {
   /** Memory for `elements` floats; throws UserError when the device has no more. */
   protected abstract allocate(elements: number): Handle;
   protected abstract release(handle: Handle): void;
-  /** Stores `data` from the first element on, ordered after everything recorded so far. */
-  protected abstract write(handle: Handle, data: Float32Array): void;
+  /** Stores `data` from element `first` on, ordered after everything recorded so far. */
+  protected abstract writeRange(handle: Handle, first: number, data: Float32Array): void;
   /** Elements `first ≤ i < end`, after everything recorded so far. */
   protected abstract readRange(handle: Handle, first: number, end: number): Promise<Float32Array>;
   protected abstract execute(
@@ -76,6 +76,20 @@ export abstract class BaseDevice<Handle> implements Device {
 
   parameter(data: ArrayLike<number>, shape: readonly number[], dtype: DType = 'f32'): Tensor {
     return this.#filled('parameter', data, shape, dtype, 'parameter');
+  }
+
+  write(tensor: Tensor, data: ArrayLike<number>): void {
+    const { layout, storage } = tensor.view;
+    const count = elementCount(layout.shape);
+    if (data.length !== count || !isContiguous(layout)) {
+      throw new UserError(
+        `write: expected a contiguous tensor of ${data.length} elements, got [${layout.shape.join(', ')}] with strides ` +
+          `[${layout.strides.join(', ')}]. Give one number per element, and copy through a contiguous tensor.`,
+      );
+    }
+    if (tensor.dtype === 'i32') checkIntegers('write', data);
+    const elements = data instanceof Float32Array ? data : Float32Array.from(data);
+    this.writeRange(this.#owned(storage).handle, layout.offset, elements);
   }
 
   async read(tensor: Tensor): Promise<Float32Array> {
@@ -162,7 +176,7 @@ export abstract class BaseDevice<Handle> implements Device {
     }
     if (dtype === 'i32') checkIntegers(op, data);
     const storage = this.#storage(shape, role);
-    this.write(storage.handle, data instanceof Float32Array ? data : Float32Array.from(data));
+    this.writeRange(storage.handle, 0, data instanceof Float32Array ? data : Float32Array.from(data));
     return Tensor.over(this, storage, shape, dtype);
   }
 

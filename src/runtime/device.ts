@@ -40,6 +40,11 @@ export interface Device {
   upload(data: ArrayLike<number>, shape: readonly number[], dtype?: DType): Tensor;
   /** Like `upload`, counted as a parameter. */
   parameter(data: ArrayLike<number>, shape: readonly number[], dtype?: DType): Tensor;
+  /**
+   * Stores `data` (row-major) in a contiguous tensor, ordered after everything recorded so far. Throws UserError on a
+   * wrong length or a tensor whose elements do not lie one after another.
+   */
+  write(tensor: Tensor, data: ArrayLike<number>): void;
   /** The elements in row-major order of the tensor's own shape, whatever its strides. */
   read(tensor: Tensor): Promise<Float32Array>;
   /** Resolves when everything recorded so far has run. */

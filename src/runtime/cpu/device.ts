@@ -26,8 +26,8 @@ export class CpuDevice extends BaseDevice<Float32Array> {
     this.#reserved -= data.byteLength;
   }
 
-  protected override write(data: Float32Array, values: Float32Array): void {
-    data.set(values);
+  protected override writeRange(data: Float32Array, first: number, values: Float32Array): void {
+    data.set(values, first);
   }
 
   protected override readRange(data: Float32Array, first: number, end: number): Promise<Float32Array> {
