@@ -1,0 +1,125 @@
+import { defineKernel, type KernelArray, type KernelFunction, type KernelThis } from '../kernel.ts';
+import type { Tensor } from '../tensor.ts';
+import { elementwise } from './fold.ts';
+import type { KernelOptions } from './options.ts';
+
+/** An op of two tensors, element by element after numpy broadcasting. */
+export type Binary = (a: Tensor, b: Tensor, options: KernelOptions) => Tensor;
+
+function binary(source: KernelFunction): Binary {
+  const kernel = defineKernel(source, 2);
+  return (a, b, { into }) => elementwise(source.name, kernel, [a, b], into);
+}
+
+/** a + b. */
+export const add = binary(function add(this: KernelThis, a: KernelArray, b: KernelArray): number {
+  return (
+    a[this.thread.z]![this.thread.y]![this.thread.x]! + b[this.thread.z]![this.thread.y]![this.thread.x]!
+  );
+});
+
+/** a - b. */
+export const sub = binary(function sub(this: KernelThis, a: KernelArray, b: KernelArray): number {
+  return (
+    a[this.thread.z]![this.thread.y]![this.thread.x]! - b[this.thread.z]![this.thread.y]![this.thread.x]!
+  );
+});
+
+/** a · b. */
+export const mul = binary(function mul(this: KernelThis, a: KernelArray, b: KernelArray): number {
+  return (
+    a[this.thread.z]![this.thread.y]![this.thread.x]! * b[this.thread.z]![this.thread.y]![this.thread.x]!
+  );
+});
+
+/** a / b. */
+export const div = binary(function div(this: KernelThis, a: KernelArray, b: KernelArray): number {
+  return (
+    a[this.thread.z]![this.thread.y]![this.thread.x]! / b[this.thread.z]![this.thread.y]![this.thread.x]!
+  );
+});
+
+/** max(a, b). */
+export const maximum = binary(function maximum(this: KernelThis, a: KernelArray, b: KernelArray): number {
+  return Math.max(
+    a[this.thread.z]![this.thread.y]![this.thread.x]!,
+    b[this.thread.z]![this.thread.y]![this.thread.x]!,
+  );
+});
+
+/** min(a, b). */
+export const minimum = binary(function minimum(this: KernelThis, a: KernelArray, b: KernelArray): number {
+  return Math.min(
+    a[this.thread.z]![this.thread.y]![this.thread.x]!,
+    b[this.thread.z]![this.thread.y]![this.thread.x]!,
+  );
+});
+
+/** 1 where a = b, else 0. */
+export const equal = binary(function equal(this: KernelThis, a: KernelArray, b: KernelArray): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! ===
+    b[this.thread.z]![this.thread.y]![this.thread.x]!
+    ? 1
+    : 0;
+});
+
+/** 1 where a < b, else 0. */
+export const less = binary(function less(this: KernelThis, a: KernelArray, b: KernelArray): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! < b[this.thread.z]![this.thread.y]![this.thread.x]!
+    ? 1
+    : 0;
+});
+
+/** 1 where a ≤ b, else 0. */
+export const lessEqual = binary(function lessEqual(this: KernelThis, a: KernelArray, b: KernelArray): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! <=
+    b[this.thread.z]![this.thread.y]![this.thread.x]!
+    ? 1
+    : 0;
+});
+
+/** 1 where a > b, else 0. */
+export const greater = binary(function greater(this: KernelThis, a: KernelArray, b: KernelArray): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! > b[this.thread.z]![this.thread.y]![this.thread.x]!
+    ? 1
+    : 0;
+});
+
+/** 1 where a ≥ b, else 0. */
+export const greaterEqual = binary(function greaterEqual(
+  this: KernelThis,
+  a: KernelArray,
+  b: KernelArray,
+): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! >=
+    b[this.thread.z]![this.thread.y]![this.thread.x]!
+    ? 1
+    : 0;
+});
+
+/** aᵇ; negative bases take integer exponents. */
+export const pow = binary(function pow(this: KernelThis, a: KernelArray, b: KernelArray): number {
+  const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
+  const y = b[this.thread.z]![this.thread.y]![this.thread.x]!;
+  // Devices define powers of positive bases only: sign, zero and exponent 0 are handled here.
+  const magnitude = (x === 0 ? 1 : Math.abs(x)) ** y;
+  const odd = y - 2 * Math.floor(y / 2) !== 0;
+  const zero = y > 0 ? 0 : 1 / Math.abs(x);
+  const negative = y === Math.floor(y) ? (odd ? -magnitude : magnitude) : Math.sqrt(x);
+  return y === 0 ? 1 : x === 0 ? zero : x > 0 ? magnitude : negative;
+});
+
+const choose = defineKernel(function where(
+  this: KernelThis,
+  condition: KernelArray,
+  a: KernelArray,
+  b: KernelArray,
+): number {
+  return condition[this.thread.z]![this.thread.y]![this.thread.x]! !== 0
+    ? a[this.thread.z]![this.thread.y]![this.thread.x]!
+    : b[this.thread.z]![this.thread.y]![this.thread.x]!;
+}, 3);
+
+/** a where the condition is not 0, else b; all three broadcast. */
+export const where = (condition: Tensor, a: Tensor, b: Tensor, { into }: KernelOptions): Tensor =>
+  elementwise('where', choose, [condition, a, b], into);

@@ -1,0 +1,44 @@
+/** Every kernel, by the name of its op: `k.matmul(a, b, { into })`. Kernels write all of `into` and allocate nothing. */
+
+export {
+  add,
+  div,
+  equal,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  maximum,
+  minimum,
+  mul,
+  pow,
+  sub,
+  where,
+} from './binary.ts';
+export { concat } from './concat.ts';
+export { embedding } from './embedding.ts';
+export { constant, full, iota } from './generate.ts';
+export { causalMask } from './mask.ts';
+export { linear, matmul } from './matmul.ts';
+export { layerNorm, rmsNorm } from './norm.ts';
+export type { KernelOptions, ScratchOptions } from './options.ts';
+export { amax, amin, mean, sum } from './reduce.ts';
+export { rotary } from './rotary.ts';
+export {
+  addScalar,
+  divScalar,
+  equalScalar,
+  greaterEqualScalar,
+  greaterScalar,
+  lessEqualScalar,
+  lessScalar,
+  maximumScalar,
+  minimumScalar,
+  mulScalar,
+  powScalar,
+  rdivScalar,
+  rsubScalar,
+} from './scalar.ts';
+export { softmax } from './softmax.ts';
+export { cos, erf, gelu, sin } from './special.ts';
+export { abs, copy, exp, log, neg, reciprocal, relu, rsqrt, sigmoid, silu, sqrt, tanh } from './unary.ts';

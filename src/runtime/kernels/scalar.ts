@@ -1,0 +1,158 @@
+import { defineKernel, type KernelArray, type KernelFunction, type KernelThis } from '../kernel.ts';
+import type { Tensor } from '../tensor.ts';
+import { elementwise } from './fold.ts';
+import type { KernelOptions } from './options.ts';
+import { rsqrt, sqrt } from './unary.ts';
+
+/** An op of a tensor with the number `value`, element by element. */
+export type Scalar = (x: Tensor, options: KernelOptions & { readonly value: number }) => Tensor;
+
+function scalar(source: KernelFunction): Scalar {
+  const kernel = defineKernel(source, 1, ['Number']);
+  return (x, { into, value }) => elementwise(source.name, kernel, [x], into, [value]);
+}
+
+/** x + value. */
+export const addScalar = scalar(function addScalar(this: KernelThis, a: KernelArray, value: number): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! + value;
+});
+
+/** x · value. */
+export const mulScalar = scalar(function mulScalar(this: KernelThis, a: KernelArray, value: number): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! * value;
+});
+
+/** x / value. */
+export const divScalar = scalar(function divScalar(this: KernelThis, a: KernelArray, value: number): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! / value;
+});
+
+/** max(x, value). */
+export const maximumScalar = scalar(function maximumScalar(
+  this: KernelThis,
+  a: KernelArray,
+  value: number,
+): number {
+  return Math.max(a[this.thread.z]![this.thread.y]![this.thread.x]!, value);
+});
+
+/** min(x, value). */
+export const minimumScalar = scalar(function minimumScalar(
+  this: KernelThis,
+  a: KernelArray,
+  value: number,
+): number {
+  return Math.min(a[this.thread.z]![this.thread.y]![this.thread.x]!, value);
+});
+
+/** value - x. */
+export const rsubScalar = scalar(function rsubScalar(
+  this: KernelThis,
+  a: KernelArray,
+  value: number,
+): number {
+  return value - a[this.thread.z]![this.thread.y]![this.thread.x]!;
+});
+
+/** value / x. */
+export const rdivScalar = scalar(function rdivScalar(
+  this: KernelThis,
+  a: KernelArray,
+  value: number,
+): number {
+  return value / a[this.thread.z]![this.thread.y]![this.thread.x]!;
+});
+
+/** 1 where x = value, else 0. */
+export const equalScalar = scalar(function equalScalar(
+  this: KernelThis,
+  a: KernelArray,
+  value: number,
+): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! === value ? 1 : 0;
+});
+
+/** 1 where x < value, else 0. */
+export const lessScalar = scalar(function lessScalar(
+  this: KernelThis,
+  a: KernelArray,
+  value: number,
+): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! < value ? 1 : 0;
+});
+
+/** 1 where x ≤ value, else 0. */
+export const lessEqualScalar = scalar(function lessEqualScalar(
+  this: KernelThis,
+  a: KernelArray,
+  value: number,
+): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! <= value ? 1 : 0;
+});
+
+/** 1 where x > value, else 0. */
+export const greaterScalar = scalar(function greaterScalar(
+  this: KernelThis,
+  a: KernelArray,
+  value: number,
+): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! > value ? 1 : 0;
+});
+
+/** 1 where x ≥ value, else 0. */
+export const greaterEqualScalar = scalar(function greaterEqualScalar(
+  this: KernelThis,
+  a: KernelArray,
+  value: number,
+): number {
+  return a[this.thread.z]![this.thread.y]![this.thread.x]! >= value ? 1 : 0;
+});
+
+/** Exponents up to this size are repeated multiplications: exact where the power is. */
+const SMALL_EXPONENT = 16;
+
+const powInteger = defineKernel(
+  function powInteger(this: KernelThis, a: KernelArray, exponent: number): number {
+    const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
+    let power = x;
+    for (let i = 1; i < exponent; i++) {
+      power *= x;
+    }
+    return power;
+  },
+  1,
+  ['Integer'],
+);
+
+const powNegativeInteger = defineKernel(
+  function powNegativeInteger(this: KernelThis, a: KernelArray, exponent: number): number {
+    const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
+    let power = x;
+    for (let i = 1; i < exponent; i++) {
+      power *= x;
+    }
+    return 1 / power;
+  },
+  1,
+  ['Integer'],
+);
+
+const powReal = scalar(function powScalar(this: KernelThis, a: KernelArray, y: number): number {
+  const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
+  // Devices define powers of positive bases only: sign, zero and exponent 0 are handled here.
+  const magnitude = (x === 0 ? 1 : Math.abs(x)) ** y;
+  const odd = y - 2 * Math.floor(y / 2) !== 0;
+  const zero = y > 0 ? 0 : 1 / Math.abs(x);
+  const negative = y === Math.floor(y) ? (odd ? -magnitude : magnitude) : Math.sqrt(x);
+  return y === 0 ? 1 : x === 0 ? zero : x > 0 ? magnitude : negative;
+});
+
+/** x to the power `value`; negative x takes integer powers. */
+export const powScalar: Scalar = (x, options) => {
+  const { value, into } = options;
+  if (value === 0.5) return sqrt(x, options);
+  if (value === -0.5) return rsqrt(x, options);
+  const size = Math.abs(value);
+  if (!Number.isInteger(value) || size > SMALL_EXPONENT || size === 0) return powReal(x, options);
+  return elementwise('powScalar', value > 0 ? powInteger : powNegativeInteger, [x], into, [size]);
+};
