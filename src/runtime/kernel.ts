@@ -22,8 +22,10 @@ export interface KernelThis {
 export type KernelArray = number[][][];
 export type KernelFunction = (this: KernelThis, ...args: never[]) => number;
 
+/** `name` is for messages; give it where a minifier may drop the name of the function. */
 export const defineKernel = (
   source: KernelFunction,
   arrays: number,
   scalars: readonly ScalarType[] = [],
-): Kernel => ({ name: source.name, source, arrays, scalars });
+  name: string = source.name,
+): Kernel => ({ name, source, arrays, scalars });

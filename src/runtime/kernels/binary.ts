@@ -6,41 +6,41 @@ import type { KernelOptions } from './options.ts';
 /** An op of two tensors, element by element after numpy broadcasting. */
 export type Binary = (a: Tensor, b: Tensor, options: KernelOptions) => Tensor;
 
-function binary(source: KernelFunction): Binary {
-  const kernel = defineKernel(source, 2);
-  return (a, b, { into }) => elementwise(source.name, kernel, [a, b], into);
+function binary(op: string, source: KernelFunction): Binary {
+  const kernel = defineKernel(source, 2, [], op);
+  return (a, b, { into }) => elementwise(op, kernel, [a, b], into);
 }
 
 /** a + b. */
-export const add = binary(function add(this: KernelThis, a: KernelArray, b: KernelArray): number {
+export const add = binary('add', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
   return (
     a[this.thread.z]![this.thread.y]![this.thread.x]! + b[this.thread.z]![this.thread.y]![this.thread.x]!
   );
 });
 
 /** a - b. */
-export const sub = binary(function sub(this: KernelThis, a: KernelArray, b: KernelArray): number {
+export const sub = binary('sub', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
   return (
     a[this.thread.z]![this.thread.y]![this.thread.x]! - b[this.thread.z]![this.thread.y]![this.thread.x]!
   );
 });
 
 /** a · b. */
-export const mul = binary(function mul(this: KernelThis, a: KernelArray, b: KernelArray): number {
+export const mul = binary('mul', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
   return (
     a[this.thread.z]![this.thread.y]![this.thread.x]! * b[this.thread.z]![this.thread.y]![this.thread.x]!
   );
 });
 
 /** a / b. */
-export const div = binary(function div(this: KernelThis, a: KernelArray, b: KernelArray): number {
+export const div = binary('div', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
   return (
     a[this.thread.z]![this.thread.y]![this.thread.x]! / b[this.thread.z]![this.thread.y]![this.thread.x]!
   );
 });
 
 /** max(a, b). */
-export const maximum = binary(function maximum(this: KernelThis, a: KernelArray, b: KernelArray): number {
+export const maximum = binary('maximum', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
   return Math.max(
     a[this.thread.z]![this.thread.y]![this.thread.x]!,
     b[this.thread.z]![this.thread.y]![this.thread.x]!,
@@ -48,7 +48,7 @@ export const maximum = binary(function maximum(this: KernelThis, a: KernelArray,
 });
 
 /** min(a, b). */
-export const minimum = binary(function minimum(this: KernelThis, a: KernelArray, b: KernelArray): number {
+export const minimum = binary('minimum', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
   return Math.min(
     a[this.thread.z]![this.thread.y]![this.thread.x]!,
     b[this.thread.z]![this.thread.y]![this.thread.x]!,
@@ -56,7 +56,7 @@ export const minimum = binary(function minimum(this: KernelThis, a: KernelArray,
 });
 
 /** 1 where a = b, else 0. */
-export const equal = binary(function equal(this: KernelThis, a: KernelArray, b: KernelArray): number {
+export const equal = binary('equal', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
   return a[this.thread.z]![this.thread.y]![this.thread.x]! ===
     b[this.thread.z]![this.thread.y]![this.thread.x]!
     ? 1
@@ -64,41 +64,43 @@ export const equal = binary(function equal(this: KernelThis, a: KernelArray, b: 
 });
 
 /** 1 where a < b, else 0. */
-export const less = binary(function less(this: KernelThis, a: KernelArray, b: KernelArray): number {
+export const less = binary('less', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
   return a[this.thread.z]![this.thread.y]![this.thread.x]! < b[this.thread.z]![this.thread.y]![this.thread.x]!
     ? 1
     : 0;
 });
 
 /** 1 where a ≤ b, else 0. */
-export const lessEqual = binary(function lessEqual(this: KernelThis, a: KernelArray, b: KernelArray): number {
-  return a[this.thread.z]![this.thread.y]![this.thread.x]! <=
-    b[this.thread.z]![this.thread.y]![this.thread.x]!
-    ? 1
-    : 0;
-});
+export const lessEqual = binary(
+  'lessEqual',
+  function (this: KernelThis, a: KernelArray, b: KernelArray): number {
+    return a[this.thread.z]![this.thread.y]![this.thread.x]! <=
+      b[this.thread.z]![this.thread.y]![this.thread.x]!
+      ? 1
+      : 0;
+  },
+);
 
 /** 1 where a > b, else 0. */
-export const greater = binary(function greater(this: KernelThis, a: KernelArray, b: KernelArray): number {
+export const greater = binary('greater', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
   return a[this.thread.z]![this.thread.y]![this.thread.x]! > b[this.thread.z]![this.thread.y]![this.thread.x]!
     ? 1
     : 0;
 });
 
 /** 1 where a ≥ b, else 0. */
-export const greaterEqual = binary(function greaterEqual(
-  this: KernelThis,
-  a: KernelArray,
-  b: KernelArray,
-): number {
-  return a[this.thread.z]![this.thread.y]![this.thread.x]! >=
-    b[this.thread.z]![this.thread.y]![this.thread.x]!
-    ? 1
-    : 0;
-});
+export const greaterEqual = binary(
+  'greaterEqual',
+  function (this: KernelThis, a: KernelArray, b: KernelArray): number {
+    return a[this.thread.z]![this.thread.y]![this.thread.x]! >=
+      b[this.thread.z]![this.thread.y]![this.thread.x]!
+      ? 1
+      : 0;
+  },
+);
 
 /** aᵇ; negative bases take integer exponents. */
-export const pow = binary(function pow(this: KernelThis, a: KernelArray, b: KernelArray): number {
+export const pow = binary('pow', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
   const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
   const y = b[this.thread.z]![this.thread.y]![this.thread.x]!;
   // Devices define powers of positive bases only: sign, zero and exponent 0 are handled here.

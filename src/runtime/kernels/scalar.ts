@@ -7,106 +7,106 @@ import { rsqrt, sqrt } from './unary.ts';
 /** An op of a tensor with the number `value`, element by element. */
 export type Scalar = (x: Tensor, options: KernelOptions & { readonly value: number }) => Tensor;
 
-function scalar(source: KernelFunction): Scalar {
-  const kernel = defineKernel(source, 1, ['Number']);
-  return (x, { into, value }) => elementwise(source.name, kernel, [x], into, [value]);
+function scalar(op: string, source: KernelFunction): Scalar {
+  const kernel = defineKernel(source, 1, ['Number'], op);
+  return (x, { into, value }) => elementwise(op, kernel, [x], into, [value]);
 }
 
 /** x + value. */
-export const addScalar = scalar(function addScalar(this: KernelThis, a: KernelArray, value: number): number {
-  return a[this.thread.z]![this.thread.y]![this.thread.x]! + value;
-});
+export const addScalar = scalar(
+  'addScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return a[this.thread.z]![this.thread.y]![this.thread.x]! + value;
+  },
+);
 
 /** x · value. */
-export const mulScalar = scalar(function mulScalar(this: KernelThis, a: KernelArray, value: number): number {
-  return a[this.thread.z]![this.thread.y]![this.thread.x]! * value;
-});
+export const mulScalar = scalar(
+  'mulScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return a[this.thread.z]![this.thread.y]![this.thread.x]! * value;
+  },
+);
 
 /** x / value. */
-export const divScalar = scalar(function divScalar(this: KernelThis, a: KernelArray, value: number): number {
-  return a[this.thread.z]![this.thread.y]![this.thread.x]! / value;
-});
+export const divScalar = scalar(
+  'divScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return a[this.thread.z]![this.thread.y]![this.thread.x]! / value;
+  },
+);
 
 /** max(x, value). */
-export const maximumScalar = scalar(function maximumScalar(
-  this: KernelThis,
-  a: KernelArray,
-  value: number,
-): number {
-  return Math.max(a[this.thread.z]![this.thread.y]![this.thread.x]!, value);
-});
+export const maximumScalar = scalar(
+  'maximumScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return Math.max(a[this.thread.z]![this.thread.y]![this.thread.x]!, value);
+  },
+);
 
 /** min(x, value). */
-export const minimumScalar = scalar(function minimumScalar(
-  this: KernelThis,
-  a: KernelArray,
-  value: number,
-): number {
-  return Math.min(a[this.thread.z]![this.thread.y]![this.thread.x]!, value);
-});
+export const minimumScalar = scalar(
+  'minimumScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return Math.min(a[this.thread.z]![this.thread.y]![this.thread.x]!, value);
+  },
+);
 
 /** value - x. */
-export const rsubScalar = scalar(function rsubScalar(
-  this: KernelThis,
-  a: KernelArray,
-  value: number,
-): number {
-  return value - a[this.thread.z]![this.thread.y]![this.thread.x]!;
-});
+export const rsubScalar = scalar(
+  'rsubScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return value - a[this.thread.z]![this.thread.y]![this.thread.x]!;
+  },
+);
 
 /** value / x. */
-export const rdivScalar = scalar(function rdivScalar(
-  this: KernelThis,
-  a: KernelArray,
-  value: number,
-): number {
-  return value / a[this.thread.z]![this.thread.y]![this.thread.x]!;
-});
+export const rdivScalar = scalar(
+  'rdivScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return value / a[this.thread.z]![this.thread.y]![this.thread.x]!;
+  },
+);
 
 /** 1 where x = value, else 0. */
-export const equalScalar = scalar(function equalScalar(
-  this: KernelThis,
-  a: KernelArray,
-  value: number,
-): number {
-  return a[this.thread.z]![this.thread.y]![this.thread.x]! === value ? 1 : 0;
-});
+export const equalScalar = scalar(
+  'equalScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return a[this.thread.z]![this.thread.y]![this.thread.x]! === value ? 1 : 0;
+  },
+);
 
 /** 1 where x < value, else 0. */
-export const lessScalar = scalar(function lessScalar(
-  this: KernelThis,
-  a: KernelArray,
-  value: number,
-): number {
-  return a[this.thread.z]![this.thread.y]![this.thread.x]! < value ? 1 : 0;
-});
+export const lessScalar = scalar(
+  'lessScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return a[this.thread.z]![this.thread.y]![this.thread.x]! < value ? 1 : 0;
+  },
+);
 
 /** 1 where x ≤ value, else 0. */
-export const lessEqualScalar = scalar(function lessEqualScalar(
-  this: KernelThis,
-  a: KernelArray,
-  value: number,
-): number {
-  return a[this.thread.z]![this.thread.y]![this.thread.x]! <= value ? 1 : 0;
-});
+export const lessEqualScalar = scalar(
+  'lessEqualScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return a[this.thread.z]![this.thread.y]![this.thread.x]! <= value ? 1 : 0;
+  },
+);
 
 /** 1 where x > value, else 0. */
-export const greaterScalar = scalar(function greaterScalar(
-  this: KernelThis,
-  a: KernelArray,
-  value: number,
-): number {
-  return a[this.thread.z]![this.thread.y]![this.thread.x]! > value ? 1 : 0;
-});
+export const greaterScalar = scalar(
+  'greaterScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return a[this.thread.z]![this.thread.y]![this.thread.x]! > value ? 1 : 0;
+  },
+);
 
 /** 1 where x ≥ value, else 0. */
-export const greaterEqualScalar = scalar(function greaterEqualScalar(
-  this: KernelThis,
-  a: KernelArray,
-  value: number,
-): number {
-  return a[this.thread.z]![this.thread.y]![this.thread.x]! >= value ? 1 : 0;
-});
+export const greaterEqualScalar = scalar(
+  'greaterEqualScalar',
+  function (this: KernelThis, a: KernelArray, value: number): number {
+    return a[this.thread.z]![this.thread.y]![this.thread.x]! >= value ? 1 : 0;
+  },
+);
 
 /** Exponents up to this size are repeated multiplications: exact where the power is. */
 const SMALL_EXPONENT = 16;
@@ -137,7 +137,7 @@ const powNegativeInteger = defineKernel(
   ['Integer'],
 );
 
-const powReal = scalar(function powScalar(this: KernelThis, a: KernelArray, y: number): number {
+const powReal = scalar('powScalar', function (this: KernelThis, a: KernelArray, y: number): number {
   const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
   // Devices define powers of positive bases only: sign, zero and exponent 0 are handled here.
   const magnitude = (x === 0 ? 1 : Math.abs(x)) ** y;

@@ -10,7 +10,7 @@ import { unary } from './unary.ts';
  */
 
 /** Sine: the argument minus the nearest multiple k of π/2, taken off in three parts, then a polynomial on ±π/4. */
-export const sin = unary(function sin(this: KernelThis, a: KernelArray): number {
+export const sin = unary('sin', function (this: KernelThis, a: KernelArray): number {
   const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
   const k = Math.floor(x * 0.6366197723675814 + 0.5);
   const r = x - k * 1.5703125 - k * 0.0004837512969970703 - k * 7.549790126404332e-8;
@@ -24,7 +24,7 @@ export const sin = unary(function sin(this: KernelThis, a: KernelArray): number 
 });
 
 /** Cosine: as sine, a quadrant later. */
-export const cos = unary(function cos(this: KernelThis, a: KernelArray): number {
+export const cos = unary('cos', function (this: KernelThis, a: KernelArray): number {
   const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
   const k = Math.floor(x * 0.6366197723675814 + 0.5);
   const r = x - k * 1.5703125 - k * 0.0004837512969970703 - k * 7.549790126404332e-8;
@@ -38,7 +38,7 @@ export const cos = unary(function cos(this: KernelThis, a: KernelArray): number 
 });
 
 /** Error function: a ratio of polynomials in x² on ±4, where it reaches ±1 in float32; relative error 4e-7. */
-export const erf = unary(function erf(this: KernelThis, a: KernelArray): number {
+export const erf = unary('erf', function (this: KernelThis, a: KernelArray): number {
   const x = Math.max(-4, Math.min(4, a[this.thread.z]![this.thread.y]![this.thread.x]!));
   const u = x * x;
   const p3 = 0.003882404518 + u * (0.0002845220693 + u * 0.00000198663955);
