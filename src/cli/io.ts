@@ -1,0 +1,28 @@
+/** Where a command writes, and whether in colour. stdout carries results only; everything else goes to stderr. */
+export interface Io {
+  readonly stdout: (text: string) => void;
+  readonly stderr: (text: string) => void;
+  readonly color: boolean;
+}
+
+const paint =
+  (code: number) =>
+  (io: Io, text: string): string =>
+    io.color ? `\u001b[${code}m${text}\u001b[0m` : text;
+
+export const bold = paint(1);
+export const dim = paint(2);
+export const red = paint(31);
+export const green = paint(32);
+
+/** One line of progress on stderr. */
+export const progress = (io: Io, text: string): void => io.stderr(`${dim(io, text)}\n`);
+
+/** The one JSON document of `--json`. */
+export const printJson = (io: Io, document: unknown): void =>
+  io.stdout(`${JSON.stringify(document, null, 2)}\n`);
+
+/** A command that did its work and found that something is wrong: its output is complete, only the exit code is left. */
+export class CommandFailed extends Error {
+  override readonly name = 'CommandFailed';
+}

@@ -1,0 +1,42 @@
+import { parseBudget } from '../compiler/budget.ts';
+import { UserError } from '../errors.ts';
+import type { Backend } from '../ir/ops/op.ts';
+import type { Budget } from '../ir/plan.ts';
+
+const usage = (message: string): UserError => new UserError(message, { exitCode: 2 });
+
+/** Collects the values of an option that may be repeated. */
+export const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
+
+export const BACKENDS = ['webgpu', 'webasm', 'cpu'] as const satisfies readonly Backend[];
+
+/** Undefined for `auto`. @throws UserError (bad usage) naming the backends there are. */
+export function parseBackend(text: string): Backend | undefined {
+  if (text === 'auto') return undefined;
+  const backend = BACKENDS.find((name) => name === text);
+  if (!backend) throw usage(`--backend: expected auto, ${BACKENDS.join(', ')}, got "${text}"`);
+  return backend;
+}
+
+/** Bytes of `--cap`. @throws UserError (bad usage) */
+export function parseCap(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const expected = '--cap: expected bytes such as 128MiB or 134217728';
+  let budget: Budget;
+  try {
+    budget = parseBudget(text);
+  } catch (cause) {
+    throw new UserError(`${expected}, got "${text}"`, { exitCode: 2, cause });
+  }
+  if (budget.kind !== 'bytes') throw usage(`${expected}, got "${text}"`);
+  return budget.bytes;
+}
+
+/** An integer option in `least … most`. @throws UserError (bad usage) */
+export function parseCount(option: string, text: string, least: number, most = 2 ** 31): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < least || value > most) {
+    throw usage(`${option}: expected an integer from ${least} to ${most}, got "${text}"`);
+  }
+  return value;
+}

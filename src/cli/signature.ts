@@ -1,0 +1,34 @@
+import { evalShape } from '../ir/dims.ts';
+import type { DType, Graph } from '../ir/node.ts';
+
+export interface InputSpec {
+  readonly id: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+  /** Exclusive upper bound of ids. */
+  readonly below?: number;
+}
+
+export interface ParamSpec {
+  readonly id: string;
+  readonly key: string;
+  readonly shape: readonly number[];
+  readonly dtype: DType;
+}
+
+/** What a program takes, with every size a number. */
+export interface Signature {
+  readonly inputs: readonly InputSpec[];
+  readonly params: readonly ParamSpec[];
+}
+
+/** The signature of a specialised graph. */
+export const signatureOf = (graph: Graph): Signature => ({
+  inputs: graph.inputs.map(({ id, shape, dtype, below }) => ({
+    id,
+    shape: evalShape(shape, {}),
+    dtype,
+    ...(below === undefined ? {} : { below }),
+  })),
+  params: graph.params.map(({ id, key, shape, dtype }) => ({ id, key, shape: evalShape(shape, {}), dtype })),
+});
