@@ -1,0 +1,87 @@
+import { UserError } from '../errors.ts';
+import type { DType } from '../ir/node.ts';
+import type { Shape } from './shape.ts';
+import type { Tensor } from './tensor.ts';
+
+/** Declares a model input. */
+export interface InputSpec<S extends Shape = Shape> {
+  readonly shape: S;
+  readonly dtype: DType;
+  /** Exclusive upper bound of an index input. */
+  readonly below?: number;
+}
+
+export interface IndexOptions {
+  /** Exclusive upper bound of the values, checked when the model runs. */
+  readonly below?: number;
+}
+
+/** A float32 input: `f32('N', 64)`. */
+export const f32 = <const S extends Shape>(...shape: S): InputSpec<[...S]> => ({
+  shape: [...shape],
+  dtype: 'f32',
+});
+
+/** An input of integers of magnitude up to 2^24, such as token ids: `i32('N')`, `i32('N', { below: 512 })`. */
+export function i32<const S extends Shape>(...shape: S): InputSpec<[...S]>;
+export function i32<const S extends Shape>(...shape: readonly [...S, IndexOptions]): InputSpec<[...S]>;
+export function i32(...shape: readonly (number | string | IndexOptions)[]): InputSpec {
+  const last = shape.at(-1);
+  const options = typeof last === 'object' ? last : {};
+  const dims = (typeof last === 'object' ? shape.slice(0, -1) : shape) as Shape;
+  const { below } = options;
+  if (below !== undefined && (!Number.isInteger(below) || below < 1)) {
+    throw new UserError(`i32: expected below to be a positive integer, got ${below}`);
+  }
+  return { shape: dims, dtype: 'i32', ...(below === undefined ? {} : { below }) };
+}
+
+export type InputSpecs = Readonly<Record<string, InputSpec>>;
+/** The tensors that a forward function receives. */
+export type InputTensors<I extends InputSpecs> = {
+  readonly [K in keyof I]: I[K] extends InputSpec<infer S> ? Tensor<S> : never;
+};
+/** One tensor, named `output`, or a record of named ones. */
+export type ModelOutput = Tensor | Readonly<Record<string, Tensor>>;
+
+/** A model: its name, its inputs and its forward function. Trace or compile it as often as needed. */
+export interface Model<I extends InputSpecs = InputSpecs, O extends ModelOutput = ModelOutput> {
+  readonly kind: 'model';
+  readonly name: string;
+  readonly inputs: I;
+  // A method, so that models with particular inputs are models.
+  forward(inputs: InputTensors<I>): O;
+}
+
+/**
+ * Defines a model. `forward` is an ordinary function of tensors; it runs once per trace.
+ *
+ * @throws UserError when the name is not an identifier, or an input is not made by `f32` or `i32`.
+ */
+export function defineModel<const I extends InputSpecs, O extends ModelOutput>(
+  name: string,
+  inputs: I,
+  forward: (inputs: InputTensors<I>) => O,
+): Model<I, O> {
+  if (typeof name !== 'string' || !/^[A-Za-z_][\w.-]*$/.test(name)) {
+    throw new UserError(
+      `defineModel: expected a name of letters, digits, '_', '-' and '.', got ${JSON.stringify(name)}`,
+    );
+  }
+  for (const [key, spec] of Object.entries(inputs)) {
+    if (!Array.isArray(spec?.shape)) {
+      throw new UserError(`defineModel ${name}: expected input "${key}" to be f32(...) or i32(...)`);
+    }
+  }
+  if (typeof forward !== 'function') {
+    throw new UserError(`defineModel ${name}: expected a forward function as third argument`);
+  }
+  return { kind: 'model', name, inputs, forward };
+}
+
+/** Whether a value, such as a module's export, is a model. */
+export const isModel = (value: unknown): value is Model =>
+  typeof value === 'object' &&
+  value !== null &&
+  (value as { kind?: unknown }).kind === 'model' &&
+  'forward' in value;

@@ -1,0 +1,98 @@
+/** Layers with parameters: each opens the scope `name` and declares its weights there under PyTorch's names. */
+import { printShape } from '../ir/dims.ts';
+import { recorder } from '../trace/recorder.ts';
+import { emit, expectThat } from './ops/emit.ts';
+import { param, scope } from './scope.ts';
+import type { Dim, LastOf, ReplaceLast, Shape } from './shape.ts';
+import type { Tensor } from './tensor.ts';
+
+export interface LinearOptions {
+  /** Default: true. */
+  readonly bias?: boolean;
+  /** The weight is stored [in, out] (GPT-2's Conv1D) instead of [out, in]. Default: false. */
+  readonly transposed?: boolean;
+}
+
+function lastOf<S extends Shape>(what: string, x: Tensor<S>): LastOf<S> {
+  const last = x.shape.at(-1);
+  expectThat(last !== undefined, what, () => `expected at least one axis, got ${printShape(x.shape)}`);
+  return last as LastOf<S>;
+}
+
+/** The last part of a path, for naming values after layers. */
+const leaf = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
+
+/** x · wᵀ + b over the last axis, with parameters `weight` and `bias`. */
+function linear<S extends Shape, const O extends Dim>(
+  name: string,
+  x: Tensor<S>,
+  out: O,
+  options: LinearOptions = {},
+): Tensor<ReplaceLast<S, O>> {
+  const { bias = true, transposed = false } = options;
+  const inputs: Dim = lastOf('linear', x);
+  return scope(name, () => {
+    const operands: Tensor[] = [x, param('weight', transposed ? [inputs, out] : [out, inputs])];
+    if (bias) operands.push(param('bias', [out]));
+    return emit('linear', operands, { transposed }, { fallback: leaf(name) });
+  });
+}
+
+/** Rows of the table `weight` [v, d] for i32 ids. Ids that are a model input are checked against v when it runs. */
+function embedding<I extends Shape, V extends Dim, const D extends Dim>(
+  name: string,
+  ids: Tensor<I>,
+  shape: readonly [V, D],
+): Tensor<[...I, D]> {
+  return scope(name, () => {
+    recorder('embedding').bound(ids, shape[0]);
+    return emit('embedding', [param('weight', shape), ids], {}, { fallback: leaf(name) });
+  });
+}
+
+/** Learned positions: the first `length` rows of the table `weight` [most, d]. */
+function positions<const N extends Dim, const D extends Dim>(
+  name: string,
+  length: N,
+  shape: readonly [number, D],
+): Tensor<[N, D]> {
+  return scope(name, () =>
+    emit('slice', [param('weight', shape)], { axis: 0, start: 0, length }, { fallback: leaf(name) }),
+  );
+}
+
+/** Layer normalisation over the last axis, with parameters `weight` and `bias`; epsilon defaults to 1e-5. */
+function layerNorm<S extends Shape>(
+  name: string,
+  x: Tensor<S>,
+  options: { readonly epsilon?: number } = {},
+): Tensor<S> {
+  const channels: Dim = lastOf('layerNorm', x);
+  return scope(name, () =>
+    emit(
+      'layerNorm',
+      [x, param('weight', [channels]), param('bias', [channels])],
+      { epsilon: options.epsilon ?? 1e-5 },
+      { fallback: leaf(name) },
+    ),
+  );
+}
+
+/** Root-mean-square normalisation over the last axis, with parameter `weight`; epsilon defaults to 1e-6. */
+function rmsNorm<S extends Shape>(
+  name: string,
+  x: Tensor<S>,
+  options: { readonly epsilon?: number } = {},
+): Tensor<S> {
+  const channels: Dim = lastOf('rmsNorm', x);
+  return scope(name, () =>
+    emit(
+      'rmsNorm',
+      [x, param('weight', [channels])],
+      { epsilon: options.epsilon ?? 1e-6 },
+      { fallback: leaf(name) },
+    ),
+  );
+}
+
+export const nn = { linear, embedding, positions, layerNorm, rmsNorm } as const;

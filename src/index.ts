@@ -1,0 +1,88 @@
+/** The public surface of autochunk: the tensor DSL, tracing and the types of graphs and plans. */
+export { type DefineOp, defineOp } from './dsl/define-op.ts';
+export { noChunk, preferChunk, region } from './dsl/hints.ts';
+export {
+  defineModel,
+  f32,
+  type IndexOptions,
+  type InputSpec,
+  type InputSpecs,
+  type InputTensors,
+  i32,
+  isModel,
+  type Model,
+  type ModelOutput,
+} from './dsl/model.ts';
+export { type LinearOptions, nn } from './dsl/nn.ts';
+export {
+  type AttentionOptions,
+  causalMask,
+  type RopeOptions,
+  type RopeTables,
+  ropeTables,
+  rotary,
+  scaledDotProductAttention,
+} from './dsl/ops/attention.ts';
+export { embedding, gather, layerNorm, linear, matmul, rmsNorm, softmax } from './dsl/ops/contract.ts';
+export {
+  abs,
+  add,
+  cos,
+  div,
+  equal,
+  erf,
+  exp,
+  gelu,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  log,
+  maximum,
+  minimum,
+  mul,
+  neg,
+  pow,
+  reciprocal,
+  relu,
+  rsqrt,
+  sigmoid,
+  silu,
+  sin,
+  sqrt,
+  sub,
+  tanh,
+  where,
+} from './dsl/ops/elementwise.ts';
+export { arange, constant, full, iota } from './dsl/ops/generate.ts';
+export { amax, amin, mean, sum } from './dsl/ops/reduce.ts';
+export {
+  concat,
+  expand,
+  permute,
+  reshape,
+  slice,
+  split,
+  squeeze,
+  transpose,
+  unsqueeze,
+} from './dsl/ops/views.ts';
+export { param, range, scope } from './dsl/scope.ts';
+export type { Dim, Shape } from './dsl/shape.ts';
+export type { Operand, Tensor } from './dsl/tensor.ts';
+export { InternalError, UnsupportedError, UserError } from './errors.ts';
+export type {
+  DType,
+  Graph,
+  GraphInput,
+  GraphOutput,
+  GraphParam,
+  LoopNode,
+  Node,
+  OpNode,
+  SourceLocation,
+} from './ir/node.ts';
+export type { Backend, OpDef, RefTensor } from './ir/ops/op.ts';
+export type { Budget, Estimate, LoopReport, Plan } from './ir/plan.ts';
+export { printGraph } from './ir/print.ts';
+export { trace } from './trace/tracer.ts';
