@@ -1,5 +1,6 @@
 import {
   add,
+  type Dim,
   defineModel,
   gelu,
   i32,
@@ -15,7 +16,15 @@ import {
   split,
   type Tensor,
 } from 'autochunk';
-import { GPT2_LARGE, GPT2_MEDIUM, GPT2_SMALL, GPT2_TINY, GPT2_XL, type Gpt2Config } from './config.ts';
+import {
+  GPT2_LARGE,
+  GPT2_LONG,
+  GPT2_MEDIUM,
+  GPT2_SMALL,
+  GPT2_TINY,
+  GPT2_XL,
+  type Gpt2Config,
+} from './config.ts';
 
 export { weights } from './weights.ts';
 
@@ -39,7 +48,7 @@ export const gpt2 = (name: string, config: Gpt2Config, options: Gpt2Options = {}
       nn.positions('wpe', 'N', [n_positions, n_embd]),
     );
     for (const i of range(n_layer)) x = scope(`h.${i}`, () => block(x, config));
-    const last = options.logits === 'last' ? slice(x, 0, -1) : x;
+    const last: Tensor<readonly [Dim, number]> = options.logits === 'last' ? slice(x, 0, -1) : x;
     const hidden = nn.layerNorm('ln_f', last, { epsilon });
     return { logits: linear(hidden, param('wte.weight', [vocab_size, n_embd])) };
   });

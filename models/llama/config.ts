@@ -1,3 +1,5 @@
+import type { RopeScaling } from './rope-scaling.ts';
+
 /** The fields of a Hugging Face `config.json` that a Llama needs, under their names there. */
 export interface LlamaConfig {
   readonly vocab_size: number;
@@ -12,6 +14,7 @@ export interface LlamaConfig {
   readonly max_position_embeddings: number;
   readonly rms_norm_eps: number;
   readonly rope_theta: number;
+  readonly rope_scaling?: RopeScaling | null;
   /** The classifier is the embedding table. */
   readonly tie_word_embeddings: boolean;
   readonly attention_bias?: boolean;
@@ -58,4 +61,25 @@ export const LLAMA2_7B: LlamaConfig = {
   rms_norm_eps: 1e-5,
   rope_theta: 10000,
   tie_word_embeddings: false,
+};
+
+/** Llama 3.2 1B: rotary frequencies stretched to 128K positions. */
+export const LLAMA32_1B: LlamaConfig = {
+  vocab_size: 128256,
+  hidden_size: 2048,
+  intermediate_size: 8192,
+  num_hidden_layers: 16,
+  num_attention_heads: 32,
+  num_key_value_heads: 8,
+  max_position_embeddings: 131072,
+  rms_norm_eps: 1e-5,
+  rope_theta: 500000,
+  rope_scaling: {
+    rope_type: 'llama3',
+    factor: 32,
+    low_freq_factor: 1,
+    high_freq_factor: 4,
+    original_max_position_embeddings: 8192,
+  },
+  tie_word_embeddings: true,
 };

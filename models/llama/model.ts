@@ -7,6 +7,7 @@ import {
   nn,
   param,
   permute,
+  type RopeTables,
   range,
   reshape,
   ropeTables,
@@ -16,7 +17,8 @@ import {
   silu,
   type Tensor,
 } from 'autochunk';
-import { LLAMA2_7B, type LlamaConfig, STORIES_260K, TINY_LLAMA_1B } from './config.ts';
+import { LLAMA2_7B, LLAMA32_1B, type LlamaConfig, STORIES_260K, TINY_LLAMA_1B } from './config.ts';
+import { scaleFrequencies } from './rope-scaling.ts';
 
 export { weights } from './weights.ts';
 
@@ -32,7 +34,7 @@ export const llama = (name: string, config: LlamaConfig) =>
     const { vocab_size, hidden_size, rms_norm_eps: epsilon } = config;
     const hidden = scope('model', () => {
       let x: Tokens = nn.embedding('embed_tokens', tokens, [vocab_size, hidden_size]);
-      const rope = ropeTables('N', headDim(config), { theta: config.rope_theta });
+      const rope = rotaryTables(config);
       for (const i of range(config.num_hidden_layers)) x = scope(`layers.${i}`, () => block(x, rope, config));
       return nn.rmsNorm('norm', x, { epsilon });
     });
@@ -40,7 +42,13 @@ export const llama = (name: string, config: LlamaConfig) =>
     return { logits: linear(hidden, param(head, [vocab_size, hidden_size])) };
   });
 
-type RopeTables = ReturnType<typeof ropeTables>;
+/** Cosines and sines of N positions, shared by all layers. */
+function rotaryTables(config: LlamaConfig): RopeTables {
+  const { rope_theta: theta, rope_scaling: stretch } = config;
+  const scaling = (frequencies: readonly number[]) =>
+    stretch ? scaleFrequencies(frequencies, stretch) : frequencies;
+  return ropeTables('N', headDim(config), { theta, scaling });
+}
 
 function block(x: Tokens, rope: RopeTables, config: LlamaConfig): Tokens {
   const epsilon = config.rms_norm_eps;
@@ -85,5 +93,6 @@ const headDim = (config: LlamaConfig): number =>
 export const stories260K = llama('llama', STORIES_260K);
 export const tinyLlama1B = llama('tinyllama-1.1b', TINY_LLAMA_1B);
 export const llama2_7B = llama('llama-2-7b', LLAMA2_7B);
+export const llama32_1B = llama('llama-3.2-1b', LLAMA32_1B);
 
 export default stories260K;
