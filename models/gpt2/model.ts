@@ -55,24 +55,27 @@ export const gpt2 = (name: string, config: Gpt2Config, options: Gpt2Options = {}
 
 function block(x: Tokens, config: Gpt2Config): Tokens {
   const epsilon = config.layer_norm_epsilon;
-  const toAttend = nn.layerNorm('ln_1', x, { epsilon });
+  const attentionInput = nn.layerNorm('ln_1', x, { epsilon });
   const attended = add(
     x,
-    scope('attn', () => attention(toAttend, config)),
+    scope('attn', () => attention(attentionInput, config)),
   );
-  const toMap = nn.layerNorm('ln_2', attended, { epsilon });
+  const mlpInput = nn.layerNorm('ln_2', attended, { epsilon });
   return add(
     attended,
-    scope('mlp', () => mlp(toMap, config)),
+    scope('mlp', () => mlp(mlpInput, config)),
   );
 }
 
 /** Multi-head self-attention: each head sees its own slice of the channels, and only earlier tokens. */
 function attention(x: Tokens, { n_embd, n_head }: Gpt2Config): Tokens {
   const qkv = nn.linear('c_attn', x, 3 * n_embd, { transposed: true });
-  const [q, k, v] = split(qkv, 3, 1);
-  const heads = (t: Tokens) => permute(reshape(t, ['N', n_head, n_embd / n_head]), [1, 0, 2]);
-  const context = scaledDotProductAttention(heads(q), heads(k), heads(v), { causal: true });
+  const heads = (t: Tokens) => {
+    const perToken = reshape(t, ['N', n_head, n_embd / n_head]);
+    return permute(perToken, [1, 0, 2]);
+  };
+  const [queries, keys, values] = split(qkv, 3, 1);
+  const context = scaledDotProductAttention(heads(queries), heads(keys), heads(values), { causal: true });
   const merged = reshape(permute(context, [1, 0, 2]), ['N', n_embd]);
   return nn.linear('c_proj', merged, n_embd, { transposed: true });
 }

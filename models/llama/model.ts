@@ -52,15 +52,15 @@ function rotaryTables(config: LlamaConfig): RopeTables {
 
 function block(x: Tokens, rope: RopeTables, config: LlamaConfig): Tokens {
   const epsilon = config.rms_norm_eps;
-  const toAttend = nn.rmsNorm('input_layernorm', x, { epsilon });
+  const attentionInput = nn.rmsNorm('input_layernorm', x, { epsilon });
   const attended = add(
     x,
-    scope('self_attn', () => attention(toAttend, rope, config)),
+    scope('self_attn', () => attention(attentionInput, rope, config)),
   );
-  const toMap = nn.rmsNorm('post_attention_layernorm', attended, { epsilon });
+  const mlpInput = nn.rmsNorm('post_attention_layernorm', attended, { epsilon });
   return add(
     attended,
-    scope('mlp', () => mlp(toMap, config)),
+    scope('mlp', () => mlp(mlpInput, config)),
   );
 }
 
@@ -69,13 +69,13 @@ function attention(x: Tokens, rope: RopeTables, config: LlamaConfig): Tokens {
   const { hidden_size, num_attention_heads, num_key_value_heads, attention_bias: bias = false } = config;
   const channels = headDim(config);
   const heads = (projection: string, count: number) => {
-    const flat = nn.linear(projection, x, count * channels, { bias });
-    return permute(reshape(flat, ['N', count, channels]), [1, 0, 2]);
+    const perToken = reshape(nn.linear(projection, x, count * channels, { bias }), ['N', count, channels]);
+    return permute(perToken, [1, 0, 2]);
   };
-  const q = rotary(heads('q_proj', num_attention_heads), rope);
-  const k = rotary(heads('k_proj', num_key_value_heads), rope);
-  const v = heads('v_proj', num_key_value_heads);
-  const context = scaledDotProductAttention(q, k, v, { causal: true });
+  const queries = rotary(heads('q_proj', num_attention_heads), rope);
+  const keys = rotary(heads('k_proj', num_key_value_heads), rope);
+  const values = heads('v_proj', num_key_value_heads);
+  const context = scaledDotProductAttention(queries, keys, values, { causal: true });
   const merged = reshape(permute(context, [1, 0, 2]), ['N', num_attention_heads * channels]);
   return nn.linear('o_proj', merged, hidden_size, { bias });
 }
