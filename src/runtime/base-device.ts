@@ -1,11 +1,11 @@
 import { invariant, UserError } from '../errors.ts';
-import { elementCount, isContiguous, type Layout } from '../layout/layout.ts';
+import { elementCount, type Layout } from '../layout/layout.ts';
 import type { BackendName, Device, DType, StorageView } from './device.ts';
 import type { Kernel } from './kernel.ts';
 import { MemoryMeter } from './memory.ts';
 import type { Storage } from './storage.ts';
 import { Tensor } from './tensor.ts';
-import { gather, span, toView3, type View3 } from './view3.ts';
+import { gather, runs, span, toView3, type View3 } from './view3.ts';
 
 const BYTES = 4;
 const LARGEST_EXACT_INTEGER = 2 ** 24;
@@ -80,16 +80,11 @@ export abstract class BaseDevice<Handle> implements Device {
 
   write(tensor: Tensor, data: ArrayLike<number>): void {
     const { layout, storage } = tensor.view;
-    const count = elementCount(layout.shape);
-    if (data.length !== count || !isContiguous(layout)) {
-      throw new UserError(
-        `write: expected a contiguous tensor of ${data.length} elements, got [${layout.shape.join(', ')}] with strides ` +
-          `[${layout.strides.join(', ')}]. Give one number per element, and copy through a contiguous tensor.`,
-      );
+    const { handle } = this.#owned(storage);
+    const values = checked('write', data, layout.shape, tensor.dtype);
+    for (const run of runs(layout)) {
+      this.writeRange(handle, run.element, values.subarray(run.at, run.at + run.length));
     }
-    if (tensor.dtype === 'i32') checkIntegers('write', data);
-    const elements = data instanceof Float32Array ? data : Float32Array.from(data);
-    this.writeRange(this.#owned(storage).handle, layout.offset, elements);
   }
 
   async read(tensor: Tensor): Promise<Float32Array> {
@@ -138,7 +133,11 @@ export abstract class BaseDevice<Handle> implements Device {
   }
 
   /** Called by a storage that was freed. */
-  reclaim(storage: { readonly handle: Handle; readonly bytes: number; readonly role: Storage['role'] }): void {
+  reclaim(storage: {
+    readonly handle: Handle;
+    readonly bytes: number;
+    readonly role: Storage['role'];
+  }): void {
     if (this.#destroyed) return;
     this.memory.freed(storage.bytes, storage.role);
     this.release(storage.handle);
@@ -168,15 +167,9 @@ export abstract class BaseDevice<Handle> implements Device {
     dtype: DType,
     role: Storage['role'],
   ): Tensor {
-    const count = elementCount(shape);
-    if (data.length !== count) {
-      throw new UserError(
-        `${op}: [${shape.join(', ')}] has ${count} elements, got ${data.length}. Give one number per element.`,
-      );
-    }
-    if (dtype === 'i32') checkIntegers(op, data);
+    const values = checked(op, data, shape, dtype);
     const storage = this.#storage(shape, role);
-    this.writeRange(storage.handle, 0, data instanceof Float32Array ? data : Float32Array.from(data));
+    if (values.length > 0) this.writeRange(storage.handle, 0, values);
     return Tensor.over(this, storage, shape, dtype);
   }
 
@@ -208,13 +201,28 @@ export abstract class BaseDevice<Handle> implements Device {
 }
 
 function checkLayout(kernel: Kernel, layout: Layout, elements: number): void {
-  invariant(layout.shape.length <= 3, () => `kernel ${kernel.name} got a view of rank ${layout.shape.length}`);
+  invariant(
+    layout.shape.length <= 3,
+    () => `kernel ${kernel.name} got a view of rank ${layout.shape.length}`,
+  );
   const { first, end } = span(layout);
   invariant(
     first >= 0 && end <= elements,
     () =>
       `kernel ${kernel.name} got a view of elements ${first} to ${end} over a storage of ${elements} elements`,
   );
+}
+
+/** The numbers as floats. Throws UserError when they are not one per element, or not integers for i32. */
+function checked(op: string, data: ArrayLike<number>, shape: readonly number[], dtype: DType): Float32Array {
+  const count = elementCount(shape);
+  if (data.length !== count) {
+    throw new UserError(
+      `${op}: [${shape.join(', ')}] has ${count} elements, got ${data.length}. Give one number per element.`,
+    );
+  }
+  if (dtype === 'i32') checkIntegers(op, data);
+  return data instanceof Float32Array ? data : Float32Array.from(data);
 }
 
 function checkIntegers(op: string, data: ArrayLike<number>): void {

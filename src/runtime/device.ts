@@ -56,5 +56,10 @@ export interface Device {
    * have rank ≤ 3 (use `foldAxes`); kernels see them as `a[z][y][x]` through their strides. No array may share a
    * storage with `out`. For kernel wrappers only.
    */
-  dispatch(kernel: Kernel, out: StorageView, arrays: readonly StorageView[], scalars: readonly number[]): void;
+  dispatch(
+    kernel: Kernel,
+    out: StorageView,
+    arrays: readonly StorageView[],
+    scalars: readonly number[],
+  ): void;
 }

@@ -1,4 +1,4 @@
-import type { Layout } from '../layout/layout.ts';
+import { elementCount, isContiguous, type Layout } from '../layout/layout.ts';
 
 /** A layout of rank ≤ 3 as executors see it: extents and strides of z, y, x in elements, and the first element. */
 export interface View3 {
@@ -11,8 +11,7 @@ export interface View3 {
 export function toView3(layout: Layout): View3 {
   const lead = 3 - layout.shape.length;
   const extent = (axis: number): number => (axis < lead ? 1 : (layout.shape[axis - lead] as number));
-  const stride = (axis: number): number =>
-    extent(axis) === 1 ? 0 : (layout.strides[axis - lead] as number);
+  const stride = (axis: number): number => (extent(axis) === 1 ? 0 : (layout.strides[axis - lead] as number));
   return {
     base: layout.offset,
     extents: [extent(0), extent(1), extent(2)],
@@ -36,25 +35,58 @@ export function span(layout: Layout): { first: number; end: number } {
 
 /** The elements of `layout` in row-major order. `elements[0]` is element `first` of the storage. */
 export function gather(elements: Float32Array, layout: Layout, first: number): Float32Array {
-  const { shape, strides } = layout;
-  const rank = shape.length;
-  const out = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  const rowLength = shape[rank - 1] ?? 1;
-  const rowStride = strides[rank - 1] ?? 0;
-  const index = new Array<number>(rank).fill(0);
-  let start = layout.offset - first;
-  for (let at = 0; at < out.length; at += rowLength) {
-    for (let i = 0; i < rowLength; i++) out[at + i] = elements[start + i * rowStride] as number;
-    for (let axis = rank - 2; axis >= 0; axis--) {
+  const out = new Float32Array(elementCount(layout.shape));
+  const stride = layout.strides.at(-1) ?? 0;
+  for (const { at, element, length } of rows(layout)) {
+    for (let i = 0; i < length; i++) out[at + i] = elements[element - first + i * stride] as number;
+  }
+  return out;
+}
+
+/** The runs of neighbouring elements of a storage that make up `layout`; `at` counts in row-major order. */
+export function* runs(layout: Layout): Generator<Row> {
+  const stride = layout.strides.at(-1) ?? 1;
+  if (isContiguous(layout)) {
+    const length = elementCount(layout.shape);
+    if (length > 0) yield { at: 0, element: layout.offset, length };
+    return;
+  }
+  for (const row of rows(layout)) {
+    if (stride === 1) yield row;
+    else {
+      for (let i = 0; i < row.length; i++) {
+        yield { at: row.at + i, element: row.element + i * stride, length: 1 };
+      }
+    }
+  }
+}
+
+interface Row {
+  /** Position of the first element in row-major order. */
+  readonly at: number;
+  /** Its position in the storage. */
+  readonly element: number;
+  readonly length: number;
+}
+
+/** Every row along the last axis, in order. */
+function* rows({ shape, strides, offset }: Layout): Generator<Row> {
+  const last = shape.length - 1;
+  const length = shape[last] ?? 1;
+  const count = elementCount(shape);
+  const index = new Array<number>(shape.length).fill(0);
+  let element = offset;
+  for (let at = 0; at < count; at += length) {
+    yield { at, element, length };
+    for (let axis = last - 1; axis >= 0; axis--) {
       const next = (index[axis] as number) + 1;
-      start += strides[axis] as number;
+      element += strides[axis] as number;
       if (next < (shape[axis] as number)) {
         index[axis] = next;
         break;
       }
-      start -= next * (strides[axis] as number);
+      element -= next * (strides[axis] as number);
       index[axis] = 0;
     }
   }
-  return out;
 }

@@ -37,8 +37,7 @@ class StridedNode extends CPUFunctionNode {
     const zKnown = z === '0' || z === 'thread_z';
     const yKnown = y === '0' || y === 'thread_y';
     const row = `row_${name}${z === 'thread_z' ? '_z' : ''}${y === 'thread_y' ? '_y' : ''}`;
-    const start =
-      zKnown && yKnown ? row : `base_${name} + (${z}) * z_${name} + (${y}) * y_${name}`;
+    const start = zKnown && yKnown ? row : `base_${name} + (${z}) * z_${name} + (${y}) * y_${name}`;
     into.push(x === '0' ? `data_${name}[${start}]` : `data_${name}[${start} + (${x}) * x_${name}]`);
     return into;
   }

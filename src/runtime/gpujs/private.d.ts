@@ -76,3 +76,104 @@ declare module 'gpu.js/src/backend/cpu/function-node.js' {
     astMemberExpression(ast: Ast, into: string[]): string[];
   }
 }
+
+declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
+  export type ValueType = 'i32' | 'f32' | 'v128';
+  /** One method per opcode, each appending it and returning the emitter. */
+  export interface WasmFunctionEmitter {
+    addLocal(type: ValueType): number;
+    block(): this;
+    loop(): this;
+    end(): this;
+    br(depth: number): this;
+    brIf(depth: number): this;
+    call(name: string): this;
+    select(): this;
+    localGet(index: number): this;
+    localSet(index: number): this;
+    localTee(index: number): this;
+    globalGet(index: number): this;
+    globalSet(index: number): this;
+    i32Const(value: number): this;
+    i32Load(offset: number): this;
+    f32Load(offset: number): this;
+    v128Load(offset: number, align: number): this;
+    i32Add(): this;
+    i32Sub(): this;
+    i32Mul(): this;
+    i32Shl(): this;
+    i32LtS(): this;
+    i32GeS(): this;
+    i32LtU(): this;
+    i32x4Splat(): this;
+    f32x4Splat(): this;
+    i32x4Add(): this;
+    i32x4Mul(): this;
+    i32x4MinU(): this;
+    i32x4ExtractLane(lane: number): this;
+    f32x4ReplaceLane(lane: number): this;
+  }
+  export class WasmModuleBuilder {
+    addMemoryImport(initial: number, maximum: number, shared?: boolean): this;
+    addFuncImport(name: string, params: ValueType[], results: ValueType[]): number;
+    addGlobal(type: ValueType, mutable: boolean, initialValue: number): number;
+    addFunction(
+      name: string,
+      signature: { params?: ValueType[]; results?: ValueType[]; locals?: ValueType[] },
+    ): WasmFunctionEmitter;
+    exportFunction(name: string): this;
+    toBytes(): Uint8Array<ArrayBuffer>;
+  }
+}
+
+declare module 'gpu.js/src/backend/web-assembly/function-node.js' {
+  import { type Ast, FunctionNode } from 'gpu.js/src/backend/function-node.js';
+  import type { WasmFunctionEmitter } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
+  export class WebAssemblyFunctionNode extends FunctionNode {
+    /** Absent during the analysis pass, which emits into the void. */
+    assembler: { readonly layout: unknown } | null;
+    em: WasmFunctionEmitter;
+    readonly usedMathImports: ReadonlySet<string>;
+    /** True while the four-lane function is emitted. */
+    vec: boolean;
+    /** Depth of lane masks around the current position. */
+    vMaskDepth: number;
+    /** Local of the mask of lanes that returned early; -1 when none can. */
+    vRetMask: number;
+    vInfo: { exprVarying(ast: Ast): boolean };
+    emitFunction(assembler: unknown): void;
+    emitVectorFunction(assembler: unknown): void;
+    emitIndex(ast: Ast): void;
+    vEmitIndex(ast: Ast): void;
+    emitFlatLoad(
+      table: string,
+      name: string,
+      x: Ast,
+      y: Ast | undefined,
+      z: Ast | undefined,
+      at: Ast,
+    ): string;
+    vGather(table: string, name: string, x: Ast, y: Ast | undefined, z: Ast | undefined, at: Ast): string;
+  }
+}
+
+declare module 'gpu.js/src/backend/web-gpu/kernel.js' {
+  import { Kernel, type KernelSettings } from 'gpu.js/src/backend/kernel.js';
+  export interface ParamsLayout {
+    readonly arrayArgs: readonly { readonly name: string; readonly dimsOffset: number }[];
+    readonly scalarArgs: readonly { readonly name: string; readonly offset: number }[];
+  }
+  export class WebGPUKernel extends Kernel {
+    constructor(source: string, settings: KernelSettings);
+    translatedBody: string;
+    translatedFunctions: string;
+    paramsLayout: ParamsLayout;
+    computeParamsLayout(): ParamsLayout;
+    assembleWGSL(): string;
+  }
+}
+
+declare module 'gpu.js/src/backend/web-gpu/function-node.js' {
+  import { FunctionNode } from 'gpu.js/src/backend/function-node.js';
+  export class WGSLFunctionNode extends FunctionNode {}
+}

@@ -1,0 +1,15 @@
+/** The runtime: devices, tensors and kernels. Generated modules import nothing else. */
+export type { BackendName, Device, DType, MemoryCounters, StorageView } from './device.ts';
+export {
+  defineKernel,
+  type Kernel,
+  type KernelArray,
+  type KernelFunction,
+  type KernelThis,
+  type ScalarType,
+} from './kernel.ts';
+export * as k from './kernels/index.ts';
+export { type BackendInfo, listBackends, type OpenOptions, openDevice } from './open.ts';
+export { loadParameters, measure, type ParameterData, type ParameterSpec } from './params.ts';
+export type { Storage } from './storage.ts';
+export { Tensor } from './tensor.ts';

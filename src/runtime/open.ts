@@ -1,0 +1,91 @@
+import { UnsupportedError, UserError } from '../errors.ts';
+import { CpuDevice } from './cpu/device.ts';
+import type { BackendName, Device } from './device.ts';
+import { assertGpujsVersion } from './gpujs/version.ts';
+import { WebasmDevice, webasmAbsence } from './webasm/device.ts';
+import { findAdapter } from './webgpu/adapter.ts';
+import { WebgpuDevice } from './webgpu/device.ts';
+
+/** What a backend offers on this machine. */
+export interface BackendInfo {
+  readonly backend: BackendName;
+  readonly available: boolean;
+  /** The adapter or engine, where available. */
+  readonly adapter?: string;
+  /** A software adapter: works when asked for by name, never chosen by `auto`. */
+  readonly software?: boolean;
+  /** Why it is not available, or why `auto` passes it over. */
+  readonly reason?: string;
+}
+
+const BACKENDS = ['webgpu', 'webasm', 'cpu'] as const satisfies readonly BackendName[];
+
+/** Every backend with its adapter, or the reason for its absence, best first. */
+export async function listBackends(): Promise<BackendInfo[]> {
+  return Promise.all(BACKENDS.map(inspect));
+}
+
+async function inspect(backend: BackendName): Promise<BackendInfo> {
+  switch (backend) {
+    case 'webgpu': {
+      const found = await findAdapter();
+      if ('reason' in found) return { backend, available: false, reason: found.reason };
+      const info = { backend, available: true, adapter: found.name, software: found.software };
+      return found.software
+        ? { ...info, reason: 'a software adapter is used only when webgpu is asked for by name' }
+        : info;
+    }
+    case 'webasm': {
+      const reason = webasmAbsence();
+      return reason === undefined
+        ? { backend, available: true, adapter: 'WebAssembly SIMD' }
+        : { backend, available: false, reason };
+    }
+    case 'cpu':
+      return { backend, available: true, adapter: 'JavaScript' };
+    default:
+      return backend satisfies never;
+  }
+}
+
+export interface OpenOptions {
+  /** `auto` (the default): webgpu on a hardware adapter, else webasm, else cpu. */
+  readonly backend?: BackendName | 'auto';
+}
+
+/**
+ * Opens a device. `device.backend` and `device.adapter` say which one it is. Throws UnsupportedError when a backend asked
+ * for by name is not there, saying why and what to install.
+ */
+export async function openDevice(options: OpenOptions = {}): Promise<Device> {
+  const wanted = options.backend ?? 'auto';
+  if (wanted !== 'auto' && !BACKENDS.includes(wanted)) {
+    throw new UserError(`openDevice: "${wanted}" is not a backend. Use auto, ${BACKENDS.join(', ')}.`);
+  }
+  await assertGpujsVersion();
+  return open(wanted === 'auto' ? await best() : wanted);
+}
+
+async function best(): Promise<BackendName> {
+  const found = await findAdapter();
+  if (!('reason' in found) && !found.software) return 'webgpu';
+  return webasmAbsence() === undefined ? 'webasm' : 'cpu';
+}
+
+async function open(backend: BackendName): Promise<Device> {
+  switch (backend) {
+    case 'webgpu':
+      return WebgpuDevice.open();
+    case 'webasm': {
+      const reason = webasmAbsence();
+      if (reason !== undefined) {
+        throw new UnsupportedError(`webasm is not available: ${reason}. Use backend cpu.`);
+      }
+      return new WebasmDevice();
+    }
+    case 'cpu':
+      return new CpuDevice();
+    default:
+      return backend satisfies never;
+  }
+}

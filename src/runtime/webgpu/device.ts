@@ -1,0 +1,141 @@
+import { InternalError, UnsupportedError, UserError } from '../../errors.ts';
+import { BaseDevice, type BoundView } from '../base-device.ts';
+import type { Kernel } from '../kernel.ts';
+import { findAdapter } from './adapter.ts';
+import { WebgpuExecutor } from './executor.ts';
+import { BufferPool } from './pool.ts';
+
+const USAGE_MAP_READ_COPY_DST = 0x01 | 0x08;
+const MAP_READ = 0x1;
+const ERROR_SCOPES = ['internal', 'out-of-memory', 'validation'] as const satisfies readonly GPUErrorFilter[];
+
+/** WebGPU, in the browser and in Node. Work is recorded and runs in order; `read` and `flush` wait for it. */
+export class WebgpuDevice extends BaseDevice<GPUBuffer> {
+  override readonly backend = 'webgpu';
+  override readonly adapter: string;
+  override readonly maxStorageBytes: number;
+  readonly #gpu: GPUDevice;
+  readonly #executor: WebgpuExecutor;
+  readonly #pool: BufferPool;
+  #lost: GPUDeviceLostInfo | undefined;
+
+  /** Throws UnsupportedError, saying why, when there is no adapter. */
+  static async open(): Promise<WebgpuDevice> {
+    const found = await findAdapter();
+    if ('reason' in found) throw new UnsupportedError(`webgpu is not available: ${found.reason}.`);
+    const { limits } = found.adapter;
+    const gpu = await found.adapter.requestDevice({
+      requiredLimits: {
+        maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
+        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+        maxBufferSize: limits.maxBufferSize,
+      },
+    });
+    return new WebgpuDevice(gpu, found.name);
+  }
+
+  private constructor(gpu: GPUDevice, adapter: string) {
+    super();
+    this.#gpu = gpu;
+    this.adapter = adapter;
+    const largest = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
+    // Kernels index elements with i32.
+    this.maxStorageBytes = Math.min(Math.floor(largest / 256) * 256, 2 ** 32 - 256);
+    this.#executor = new WebgpuExecutor(gpu);
+    this.#pool = new BufferPool(gpu, () => this.#executor.forgetBuffers());
+    void gpu.lost.then((info) => {
+      this.#lost = info;
+    });
+    this.#pushErrorScopes();
+  }
+
+  protected override allocate(elements: number): GPUBuffer {
+    return this.#pool.acquire(elements * 4);
+  }
+
+  protected override release(buffer: GPUBuffer): void {
+    this.#pool.release(buffer);
+  }
+
+  protected override writeRange(buffer: GPUBuffer, first: number, data: Float32Array): void {
+    this.#executor.submit();
+    this.#gpu.queue.writeBuffer(buffer, first * 4, data as Float32Array<ArrayBuffer>);
+  }
+
+  protected override async readRange(buffer: GPUBuffer, first: number, end: number): Promise<Float32Array> {
+    this.#executor.submit();
+    const size = (end - first) * 4;
+    const staging = this.#gpu.createBuffer({ size, usage: USAGE_MAP_READ_COPY_DST });
+    try {
+      const encoder = this.#gpu.createCommandEncoder();
+      encoder.copyBufferToBuffer(buffer, first * 4, staging, 0, size);
+      this.#gpu.queue.submit([encoder.finish()]);
+      const mapped = staging.mapAsync(MAP_READ).then(
+        () => true,
+        () => false,
+      );
+      await this.settle();
+      if (!(await mapped))
+        throw new InternalError('autochunk internal error: a WebGPU buffer cannot be read');
+      return new Float32Array(staging.getMappedRange().slice(0));
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  protected override execute(
+    kernel: Kernel,
+    out: BoundView<GPUBuffer>,
+    arrays: readonly BoundView<GPUBuffer>[],
+    scalars: readonly number[],
+  ): void {
+    this.#executor.record(kernel, out, arrays, scalars);
+  }
+
+  protected override async settle(): Promise<void> {
+    this.#executor.submit();
+    const scopes = ERROR_SCOPES.map(() => this.#gpu.popErrorScope());
+    this.#pushErrorScopes();
+    const [errors] = await Promise.all([Promise.allSettled(scopes), this.#gpu.queue.onSubmittedWorkDone()]);
+    this.#mustNotBeLost();
+    for (const outcome of errors) {
+      if (outcome.status === 'fulfilled' && outcome.value) throw this.#typed(outcome.value);
+    }
+  }
+
+  protected override async dispose(): Promise<void> {
+    this.#executor.destroy();
+    this.#pool.destroy();
+    this.#gpu.destroy();
+    await this.#gpu.lost;
+  }
+
+  protected override reservedBytes(): number {
+    return this.#pool.reservedBytes;
+  }
+
+  #pushErrorScopes(): void {
+    for (const filter of [...ERROR_SCOPES].reverse()) this.#gpu.pushErrorScope(filter);
+  }
+
+  #mustNotBeLost(): void {
+    if (!this.#lost) return;
+    throw new UserError(
+      `the WebGPU device (${this.adapter}) was lost: ${this.#lost.message || this.#lost.reason}. Open another one with ` +
+        'openDevice() and run again; if it happens again, use a smaller budget or backend webasm.',
+    );
+  }
+
+  #typed(error: GPUError): Error {
+    if (error.constructor.name === 'GPUOutOfMemoryError') {
+      return new UserError(
+        `the WebGPU adapter (${this.adapter}) ran out of memory with ${this.memory.reservedBytes} bytes reserved. ` +
+          'Use a smaller budget.',
+        { cause: error },
+      );
+    }
+    return new InternalError(`autochunk internal error (please report): WebGPU said: ${error.message}`, {
+      cause: error,
+    });
+  }
+}

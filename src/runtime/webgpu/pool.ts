@@ -1,0 +1,87 @@
+/** Buffers are rounded up to this many bytes, so that near sizes share. */
+const GRANULE = 256;
+/** A free buffer serves requests down to this share of its size. */
+const TIGHTNESS = 0.8;
+/** Reserved bytes stay under `SLACK` times the most bytes ever in use, plus `FLOOR`. */
+const SLACK = 1.25;
+const FLOOR = 16 * 2 ** 20;
+const USAGE_STORAGE_COPY = 0x80 | 0x04 | 0x08;
+
+/**
+ * Storage buffers by size. A freed buffer is reused at once: work already recorded on it comes earlier in the queue. When
+ * more is held than recent use explains, free buffers are destroyed, least recently freed first.
+ */
+export class BufferPool {
+  readonly #device: GPUDevice;
+  readonly #beforeDestroy: (buffers: readonly GPUBuffer[]) => void;
+  /** Free buffers, least recently freed first. */
+  #free: GPUBuffer[] = [];
+  readonly #inUse = new Set<GPUBuffer>();
+  #inUseBytes = 0;
+  #highestInUse = 0;
+  #reserved = 0;
+
+  /** `beforeDestroy` submits recorded work and forgets what refers to the buffers. */
+  constructor(device: GPUDevice, beforeDestroy: (buffers: readonly GPUBuffer[]) => void) {
+    this.#device = device;
+    this.#beforeDestroy = beforeDestroy;
+  }
+
+  get reservedBytes(): number {
+    return this.#reserved;
+  }
+
+  acquire(bytes: number): GPUBuffer {
+    const size = Math.max(GRANULE, Math.ceil(bytes / GRANULE) * GRANULE);
+    const buffer = this.#reuse(size) ?? this.#create(size);
+    this.#inUse.add(buffer);
+    this.#inUseBytes += buffer.size;
+    this.#highestInUse = Math.max(this.#highestInUse, this.#inUseBytes);
+    return buffer;
+  }
+
+  release(buffer: GPUBuffer): void {
+    this.#inUse.delete(buffer);
+    this.#inUseBytes -= buffer.size;
+    this.#free.push(buffer);
+  }
+
+  destroy(): void {
+    for (const buffer of [...this.#free, ...this.#inUse]) buffer.destroy();
+    this.#free = [];
+    this.#inUse.clear();
+    this.#reserved = 0;
+  }
+
+  #reuse(size: number): GPUBuffer | undefined {
+    let best = -1;
+    this.#free.forEach((buffer, i) => {
+      const fits = buffer.size >= size && buffer.size * TIGHTNESS <= size;
+      if (fits && (best < 0 || buffer.size <= (this.#free[best] as GPUBuffer).size)) best = i;
+    });
+    return best < 0 ? undefined : this.#free.splice(best, 1)[0];
+  }
+
+  #create(size: number): GPUBuffer {
+    const allowed = Math.max(this.#highestInUse, this.#inUseBytes + size) * SLACK + FLOOR;
+    this.#trim(this.#reserved + size - allowed);
+    const buffer = this.#device.createBuffer({ size, usage: USAGE_STORAGE_COPY });
+    this.#reserved += size;
+    return buffer;
+  }
+
+  /** Destroys free buffers until `excess` bytes are gone. */
+  #trim(excess: number): void {
+    const doomed: GPUBuffer[] = [];
+    let bytes = 0;
+    while (bytes < excess && this.#free.length > 0) {
+      const buffer = this.#free.shift() as GPUBuffer;
+      doomed.push(buffer);
+      bytes += buffer.size;
+    }
+    if (doomed.length === 0) return;
+    this.#beforeDestroy(doomed);
+    for (const buffer of doomed) buffer.destroy();
+    this.#reserved -= bytes;
+  }
+}
