@@ -26,7 +26,7 @@ import {
   type Gpt2Config,
 } from './config.ts';
 
-export { weights } from './weights.ts';
+export { weightNames } from './weights.ts';
 
 /** Activations of N tokens. */
 type Tokens = Tensor<readonly ['N', number]>;

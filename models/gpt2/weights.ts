@@ -1,7 +1,7 @@
 import type { WeightNames } from 'autochunk/weights';
 
 /** Names in GPT-2 files that are no parameters, and the prefix of files saved with the language-model head. */
-export const weights: WeightNames = {
+export const weightNames: WeightNames = {
   prefixes: ['transformer.'],
   ignore: [
     // Causal-mask buffers of the published files.

@@ -20,7 +20,7 @@ import {
 import { LLAMA2_7B, LLAMA32_1B, type LlamaConfig, STORIES_260K, TINY_LLAMA_1B } from './config.ts';
 import { scaleFrequencies } from './rope-scaling.ts';
 
-export { weights } from './weights.ts';
+export { weightNames } from './weights.ts';
 
 /** Activations of N tokens. */
 type Tokens = Tensor<readonly ['N', number]>;

@@ -69,7 +69,7 @@ export async function tellStory(options: StoryOptions = {}): Promise<StoryResult
     say('budget', `${budget} of the activation memory: ${plan.loops.length} chunk loops`);
 
     const weights = matchParameters(plan.program.params, data.weights.tensors, {
-      ...names,
+      ...weightNames,
       file: data.weights.file,
     });
     const chunked = await loadForward(device, source, weights);

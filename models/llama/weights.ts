@@ -4,7 +4,7 @@ import { readSafetensors, type Safetensors, type WeightNames } from 'autochunk/w
 import { parseTokenizer, type Tokenizer } from './tokenizer.ts';
 
 /** Names in Llama files that are no parameters. */
-export const weights: WeightNames = {
+export const weightNames: WeightNames = {
   ignore: [
     // Present in some files although the classifier is tied.
     'lm_head.weight',

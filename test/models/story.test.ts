@@ -1,0 +1,41 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { decodeGreedily } from '../../models/llama/decode.ts';
+import { tellStory } from '../../models/llama/story.ts';
+import { testBackends } from '../support/backends.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'autochunk-story-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe.each(testBackends)('stories260K on %s', (backend) => {
+  test('chunked to 20 % it gives the reference logits and begins the story', async () => {
+    let printed = '';
+    const result = await tellStory({
+      backend,
+      length: 128,
+      steps: 16,
+      rounds: 1,
+      folder: join(folder, backend),
+      print: (text) => (printed += text),
+    });
+    expect(result.faults).toEqual([]);
+    expect(result.backend).toBe(backend);
+    expect(result.measured.chunked).toBe(result.compilation.plan.planned.peakBytes);
+    expect(result.measured.chunked * 5).toBeLessThanOrEqual(result.measured.unchunked);
+    expect(result.text).toBe('Once upon a time, there was a little girl named Lily. She');
+    expect(printed).toContain(result.text);
+    expect(readFileSync(join(folder, backend, 'llama.n128.ts'), 'utf8')).toBe(result.compilation.source);
+  });
+});
+
+test('greedy decoding takes the likeliest token, the first of equals, and reports each', async () => {
+  const seen: number[][] = [];
+  const next = async (tokens: readonly number[]) => (tokens.length === 1 ? [0, 2, 2] : [5, -1, 4]);
+  expect(await decodeGreedily(next, [7], 2, (tokens) => seen.push([...tokens]))).toEqual([7, 1, 0]);
+  expect(seen).toEqual([
+    [7, 1],
+    [7, 1, 0],
+  ]);
+});
