@@ -6,7 +6,7 @@ import { matchParameters, type WeightTensor } from 'autochunk/weights';
 import { decodeGreedily } from './decode.ts';
 import { type Forward, loadForward } from './forward.ts';
 import { stories260K } from './model.ts';
-import { weights as names, readStories260K, type Stories260K } from './weights.ts';
+import { readStories260K, type Stories260K, weightNames } from './weights.ts';
 
 /** A float32 implementation with its own order of summation stays within this of the float64 reference. */
 export const LOGIT_TOLERANCE = 2e-4;

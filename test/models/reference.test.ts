@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { weights as gpt2Names, gpt2Tiny } from '../../models/gpt2/model.ts';
-import { weights as llamaNames, stories260K } from '../../models/llama/model.ts';
+import { weightNames as gpt2Names, gpt2Tiny } from '../../models/gpt2/model.ts';
+import { weightNames as llamaNames, stories260K } from '../../models/llama/model.ts';
 import { readStories260K } from '../../models/llama/weights.ts';
 import { trace } from '../../src/trace/tracer.ts';
 import { matchParameters, readSafetensors, type WeightTensor } from '../../src/weights/index.ts';
