@@ -54,7 +54,7 @@ export const gatherElements = defineKernel(function gatherElements(
   return table[0]![Math.floor(ids[0]![this.thread.y]![this.thread.x]!)]![this.thread.x]!;
 }, 2);
 
-/** A divergent branch, a divergent loop, two loops with one counter name, a ternary and Math functions. */
+/** A divergent branch, a divergent loop, a ternary and Math functions. */
 export const mixed = defineKernel(
   function mixed(this: KernelThis, a: KernelArray, n: number): number {
     let sum = 0;
@@ -66,8 +66,8 @@ export const mixed = defineKernel(
         sum -= Math.sqrt(Math.abs(value));
       }
     }
-    for (let i = 0; i <= this.thread.x; i++) {
-      sum += a[0]![i]![this.thread.y]!;
+    for (let j = 0; j <= this.thread.x; j++) {
+      sum += a[0]![j]![this.thread.y]!;
     }
     const own = a[this.thread.z]![this.thread.y]![this.thread.x]!;
     return own < 0 ? Math.max(sum, -1) : Math.min(sum, own * 10);
@@ -85,5 +85,21 @@ export const count = defineKernel(
     return total;
   },
   0,
+  ['Integer'],
+);
+
+/** Two loops whose counters have one name. */
+export const sameCounter = defineKernel(
+  function sameCounter(this: KernelThis, a: KernelArray, n: number): number {
+    let sum = 0;
+    for (let i = 0; i < n; i++) {
+      sum += a[0]![0]![i]!;
+    }
+    for (let i = 0; i < n; i++) {
+      sum += a[0]![0]![i]! * 10;
+    }
+    return sum + this.thread.x;
+  },
+  1,
   ['Integer'],
 );

@@ -38,7 +38,8 @@ export function describe(info: GPUAdapterInfo): { name: string; software: boolea
 /** Kept for the life of the process: devices made by a collected instance crash. */
 let nodeGpu: GPU | undefined;
 
-async function gpuOfThisHost(): Promise<{ gpu: GPU; hint: string } | NoAdapter> {
+/** The host's entry to WebGPU: the browser's, or that of the `webgpu` package in Node. */
+export async function gpuOfThisHost(): Promise<{ gpu: GPU; hint: string } | NoAdapter> {
   const browser = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   if (browser) {
     return {
