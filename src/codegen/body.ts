@@ -1,0 +1,354 @@
+import { type Bindings, evalDim, type Shape } from '../ir/dims.ts';
+import {
+  type AttrValue,
+  BYTES_PER_ELEMENT,
+  type DType,
+  type LoopNode,
+  type OpNode,
+  type ValueId,
+} from '../ir/node.ts';
+import { opDef } from '../ir/ops/index.ts';
+import type { Plan } from '../ir/plan.ts';
+import type { Step } from '../ir/program.ts';
+import { describeLoop, type SourceNames } from './describe.ts';
+import { attribute, type Frame, shapeLiteral, shownDimension, viewCall, viewShape } from './expression.ts';
+import { type Line, layOut, WIDTH } from './lines.ts';
+import { chooseNames, type LoopNames } from './names.ts';
+import { comment, formatBytes, objectKey, property } from './text.ts';
+import { countUses } from './uses.ts';
+
+type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
+
+/** The statements of `run`, one a line, and which of its arguments they mention. */
+export interface Body {
+  readonly lines: readonly string[];
+  readonly usesInputs: boolean;
+  readonly usesParams: boolean;
+  readonly usesDevice: boolean;
+  readonly usesKernels: boolean;
+}
+
+/** Writes the steps of a plan's program as statements. */
+export function writeBody(plan: Plan, sources: SourceNames): Body {
+  return new BodyWriter(plan, sources).write();
+}
+
+/** Views made once and used once are written where they are used, up to this length. */
+const INLINE_WIDTH = 56;
+const INLINE_CALLS = 2;
+/** Names that the tracer gives when the author gave none. */
+const ANONYMOUS = /^(reshape|permute|slice|expand|transpose|squeeze|unsqueeze|split)[_\d]*$/;
+
+class BodyWriter {
+  readonly #plan: Plan;
+  readonly #sources: SourceNames;
+  readonly #names: ReturnType<typeof chooseNames>;
+  readonly #uses: ReturnType<typeof countUses>;
+  readonly #types = new Map<ValueId, { shape: Shape; dtype: DType }>();
+  readonly #expressions = new Map<ValueId, string>();
+  /** View calls in an inlined expression. */
+  readonly #chains = new Map<ValueId, number>();
+  readonly #allocations = new Set<ValueId>();
+  readonly #lines: Line[] = [];
+  readonly #used = new Set<ValueId>();
+  readonly #peakValue: ValueId | undefined;
+  #frames: Frame[] = [];
+  #bindings: Bindings = {};
+  #scope = '';
+  #callsKernels = false;
+
+  constructor(plan: Plan, sources: SourceNames) {
+    this.#plan = plan;
+    this.#sources = sources;
+    this.#names = chooseNames(plan.program);
+    this.#uses = countUses(plan.program);
+    this.#peakValue = plan.planned.timeline[plan.planned.peakIndex]?.value;
+    for (const input of plan.program.inputs) {
+      this.#types.set(input.id, input);
+      this.#expressions.set(input.id, property('inputs', input.id));
+    }
+    for (const param of plan.program.params) {
+      this.#types.set(param.id, param);
+      this.#expressions.set(param.id, property('params', param.id));
+    }
+  }
+
+  write(): Body {
+    const { program } = this.#plan;
+    this.#steps(program.steps, 0);
+    this.#return();
+    const mentions = (ids: readonly { id: ValueId }[]): boolean => ids.some(({ id }) => this.#used.has(id));
+    return {
+      lines: layOut(this.#lines),
+      usesInputs: mentions(program.inputs),
+      usesParams: mentions(program.params),
+      usesDevice: this.#allocations.size > 0,
+      usesKernels: this.#callsKernels,
+    };
+  }
+
+  #steps(steps: readonly Step[], depth: number): void {
+    steps.forEach((step, index) => {
+      switch (step.kind) {
+        case 'alloc':
+          this.#types.set(step.value, step);
+          this.#allocations.add(step.value);
+          if (this.#uses.introduced.has(step.value)) return;
+          this.#section(scopeOf(steps, index), depth);
+          this.#alloc(step, depth);
+          return;
+        case 'view':
+          this.#view(step, depth);
+          return;
+        case 'call':
+          this.#section(step.node.scope, depth);
+          this.#call(step, depth);
+          return;
+        case 'free':
+          this.#free(step, depth);
+          return;
+        case 'loop':
+          this.#section(step.loop.scope, depth);
+          this.#loop(step, depth);
+          return;
+        default:
+          step satisfies never;
+      }
+    });
+  }
+
+  /** A heading where the author's scope changes. */
+  #section(scope: string | undefined, depth: number): void {
+    if (scope === undefined || scope === this.#scope) return;
+    this.#scope = scope;
+    const last = this.#lines.at(-1);
+    if (last && !last.code.endsWith('{')) this.#push({ indent: 0, code: '' });
+    this.#push({ indent: depth, code: scope === '' ? '// — top level' : `// — ${comment(scope)}` });
+  }
+
+  #alloc(step: StepOf<'alloc'>, depth: number): void {
+    const note = `${this.#type(step)} · ${this.#bytes(step.shape)}${step.role === 'scratch' ? ' scratch' : ''}`;
+    const code = `const ${this.#name(step.value)} = ${this.#allocation(step)};`;
+    this.#push({ indent: depth, code, note: this.#markPeak(note, [step.value]) });
+  }
+
+  #allocation({ shape, dtype }: { shape: Shape; dtype: DType }): string {
+    return `device.alloc(${shapeLiteral(shape, this.#frames)}${dtype === 'f32' ? '' : `, '${dtype}'`})`;
+  }
+
+  #view(step: StepOf<'view'>, depth: number): void {
+    const uses = this.#uses.count.get(step.value) ?? 0;
+    const of = this.#types.get(step.of) as { shape: Shape; dtype: DType };
+    const type = { dtype: of.dtype, shape: viewShape(step.view, of.shape) };
+    this.#types.set(step.value, type);
+    if (uses === 0) return;
+    const chain = (this.#chains.get(step.of) ?? 0) + 1;
+    const code = this.#expression(step.of) + viewCall(step.view, this.#frames);
+    const nameless = step.node === undefined || ANONYMOUS.test(step.value);
+    const inline = uses === 1 && nameless && chain <= INLINE_CALLS && code.length <= INLINE_WIDTH;
+    if (inline || this.#uses.introduced.has(step.value)) {
+      this.#expressions.set(step.value, code);
+      this.#chains.set(step.value, chain);
+      return;
+    }
+    this.#section(step.node?.scope, depth);
+    this.#push({
+      indent: depth,
+      code: `const ${this.#name(step.value)} = ${code};`,
+      note: this.#type(type),
+      ...this.#at(step.node),
+    });
+    this.#expressions.set(step.value, this.#name(step.value));
+  }
+
+  #call(step: StepOf<'call'>, depth: number): void {
+    const { node, into } = step;
+    this.#callsKernels = true;
+    const operands = step.operands.map((id) => this.#expression(id));
+    const options = this.#attributes(node);
+    const type = this.#types.get(into) as { shape: Shape; dtype: DType };
+    let declaration = '';
+    let note: string | undefined;
+    if (this.#uses.introduced.has(into)) {
+      const allocated = this.#allocations.has(into);
+      const target = allocated ? this.#allocation(type) : this.#expression(into);
+      options.push(`into: ${target}`);
+      if (allocated || (this.#uses.count.get(into) ?? 0) > 1) {
+        declaration = `const ${this.#name(into)} = `;
+        this.#expressions.set(into, this.#name(into));
+        this.#chains.delete(into);
+        note = allocated ? `${this.#type(type)} · ${this.#bytes(type.shape)}` : this.#type(type);
+      }
+    } else {
+      options.push(`into: ${this.#expression(into)}`);
+    }
+    if (step.scratch.length > 0) {
+      options.push(`scratch: [${step.scratch.map((id) => this.#expression(id)).join(', ')}]`);
+    }
+    const lines = breakCall(`${declaration}${property('k', node.op)}(`, operands, options, WIDTH - 2 * depth);
+    note = this.#markPeak(note ?? '', [into, node.id]);
+    lines.forEach(({ indent, code }, i) => {
+      const remark = i === 0 ? { ...(note ? { note } : {}), ...this.#at(node) } : {};
+      this.#push({ indent: depth + indent, code, ...remark });
+    });
+  }
+
+  /** Attributes whose values are not the op's defaults. */
+  #attributes(node: OpNode): string[] {
+    const defaults = opDef(node.op).defaults ?? {};
+    return Object.entries(node.attrs)
+      .filter(([key, value]) => !sameAttr(value, defaults[key]))
+      .map(([key, value]) => {
+        const text = attribute(value, this.#frames);
+        return text === key ? key : `${objectKey(key)}: ${text}`;
+      });
+  }
+
+  #free(step: StepOf<'free'>, depth: number): void {
+    const code = `${this.#expression(step.value)}.free();`;
+    const last = this.#lines.at(-1);
+    if (
+      last?.code.endsWith('.free();') &&
+      last.indent === depth &&
+      last.code.length + code.length < WIDTH - 2 * depth
+    ) {
+      this.#lines[this.#lines.length - 1] = { indent: depth, code: `${last.code} ${code}` };
+    } else {
+      this.#push({ indent: depth, code });
+    }
+  }
+
+  #loop({ loop, steps }: StepOf<'loop'>, depth: number): void {
+    const names = this.#names.loops.get(loop.id) as LoopNames;
+    const frame: Frame = { loop, names, usesStop: false, usesLength: false };
+    const { start, stop, length } = names;
+    const { extent, chunkSize } = loop;
+    const report = this.#plan.loops.find(({ id }) => id === loop.id);
+    this.#push({
+      indent: depth,
+      code: `for (let ${start} = 0; ${start} < ${extent}; ${start} += ${chunkSize}) {`,
+      note: comment(describeLoop(loop, report)),
+    });
+    const bodyStart = this.#lines.length;
+    const bindings = this.#bindings;
+    this.#frames = [frame, ...this.#frames];
+    this.#bindings = { ...bindings, [loop.start]: 0, [loop.length]: chunkSize };
+    this.#steps(steps, depth + 1);
+    this.#frames = this.#frames.slice(1);
+    this.#bindings = bindings;
+
+    const variables: string[] = [];
+    if (frame.usesStop) variables.push(`const ${stop} = Math.min(${start} + ${chunkSize}, ${extent});`);
+    if (frame.usesLength) {
+      const value = frame.usesStop ? `${stop} - ${start}` : `Math.min(${chunkSize}, ${extent} - ${start})`;
+      variables.push(`const ${length} = ${value};`);
+    }
+    this.#lines.splice(bodyStart, 0, ...variables.map((code) => ({ indent: depth + 1, code })));
+    this.#push({ indent: depth, code: '}' });
+    this.#scope = loop.scope;
+  }
+
+  #return(): void {
+    const entries = this.#plan.program.outputs.map(({ name, value }) => {
+      const text = this.#expression(value);
+      return text === name && name !== '__proto__' ? name : `${objectKey(name)}: ${text}`;
+    });
+    const oneLine = `return { ${entries.join(', ')} };`;
+    if (this.#lines.length > 0) this.#push({ indent: 0, code: '' });
+    if (oneLine.length <= WIDTH) this.#push({ indent: 0, code: oneLine });
+    else {
+      this.#push({ indent: 0, code: 'return {' });
+      for (const entry of entries) this.#push({ indent: 1, code: `${entry},` });
+      this.#push({ indent: 0, code: '};' });
+    }
+  }
+
+  #expression(id: ValueId): string {
+    this.#used.add(id);
+    return this.#expressions.get(id) ?? this.#name(id);
+  }
+
+  #name = (id: ValueId): string => this.#names.values.get(id) as string;
+
+  #type = ({ shape, dtype }: { shape: Shape; dtype: DType }): string =>
+    `${dtype}[${shape.map((dim) => shownDimension(dim, this.#frames)).join(', ')}]`;
+
+  /** Size with full chunks. */
+  #bytes(shape: Shape): string {
+    return formatBytes(shape.reduce<number>((n, dim) => n * evalDim(dim, this.#bindings), BYTES_PER_ELEMENT));
+  }
+
+  #markPeak(note: string, ids: readonly ValueId[]): string {
+    if (this.#peakValue === undefined || !ids.includes(this.#peakValue)) return note;
+    return note === '' ? '← peak' : `${note} ← peak`;
+  }
+
+  #at(node: OpNode | undefined): { at?: string } {
+    return node?.at ? { at: this.#sources(node.at) } : {};
+  }
+
+  #push(line: Line): void {
+    this.#lines.push(line);
+  }
+}
+
+/** The scope of the first step from `index` on that has one. */
+function scopeOf(steps: readonly Step[], index: number): string | undefined {
+  for (let i = index; i < steps.length; i++) {
+    const step = steps[i] as Step;
+    if (step.kind === 'call') return step.node.scope;
+    if (step.kind === 'loop') return (step.loop satisfies LoopNode).scope;
+  }
+  return undefined;
+}
+
+const sameAttr = (a: AttrValue, b: AttrValue | undefined): boolean =>
+  typeof a === 'object' && typeof b === 'object'
+    ? a.length === b.length && a.every((dim, i) => Object.is(dim, b[i]))
+    : Object.is(a, b);
+
+/** A kernel call on one line, or with its options on lines of their own, or with everything on lines of its own. */
+function breakCall(
+  head: string,
+  operands: readonly string[],
+  options: readonly string[],
+  width: number,
+): { indent: number; code: string }[] {
+  const oneLine = `${head}${[...operands, `{ ${options.join(', ')} }`].join(', ')});`;
+  if (oneLine.length <= width) return [{ indent: 0, code: oneLine }];
+  const hugging = `${head}${[...operands, '{'].join(', ')}`;
+  if (hugging.length <= width) {
+    return [
+      { indent: 0, code: hugging },
+      ...options.flatMap((option) => fill(`${option},`, width - 2, 1)),
+      { indent: 0, code: '});' },
+    ];
+  }
+  return [
+    { indent: 0, code: head },
+    ...operands.map((operand) => ({ indent: 1, code: `${operand},` })),
+    { indent: 1, code: '{' },
+    ...options.flatMap((option) => fill(`${option},`, width - 4, 2)),
+    { indent: 1, code: '},' },
+    { indent: 0, code: ');' },
+  ];
+}
+
+/** Breaks a long list of numbers (`values: [1, 2, …],`) into lines. */
+function fill(text: string, width: number, indent: number): { indent: number; code: string }[] {
+  if (text.length <= width) return [{ indent, code: text }];
+  const open = text.indexOf('[');
+  const close = text.lastIndexOf(']');
+  if (open < 0 || close < open) return [{ indent, code: text }];
+  const lines = [{ indent, code: text.slice(0, open + 1) }];
+  let line = '';
+  for (const item of text.slice(open + 1, close).split(', ')) {
+    if (line !== '' && line.length + item.length + 2 > width) {
+      lines.push({ indent: indent + 1, code: line });
+      line = '';
+    }
+    line += `${line === '' ? '' : ' '}${item},`;
+  }
+  lines.push({ indent: indent + 1, code: line }, { indent, code: text.slice(close) });
+  return lines;
+}

@@ -1,0 +1,178 @@
+import {
+  type FunctionDeclarationStructure,
+  type ImportDeclarationStructure,
+  IndentationText,
+  type InterfaceDeclarationStructure,
+  NewLineKind,
+  Project,
+  QuoteKind,
+  type StatementStructures,
+  StructureKind,
+  VariableDeclarationKind,
+  type VariableStatementStructure,
+} from 'ts-morph';
+import type { Shape } from '../ir/dims.ts';
+import { definedBy, type TensorType, type ValueId } from '../ir/node.ts';
+import type { Plan } from '../ir/plan.ts';
+import { printType } from '../ir/print.ts';
+import type { Program } from '../ir/program.ts';
+import { type Body, writeBody } from './body.ts';
+import { describePlan, nameSources } from './describe.ts';
+import { comment, literal, memberName, numberLiteral, objectKey } from './text.ts';
+
+/**
+ * The TypeScript module that performs a plan: explicit allocations, loops, kernel calls and frees, and nothing behind
+ * them. It imports only `autochunk/runtime`, type-checks under strict settings, and is the same for the same plan, byte
+ * for byte. `modelFile` (relative to the project) is named in the header.
+ */
+export function generateModule(plan: Plan, meta: { readonly modelFile?: string } = {}): string {
+  const sources = nameSources(plan.graph);
+  const project = new Project({
+    useInMemoryFileSystem: true,
+    manipulationSettings: {
+      indentationText: IndentationText.TwoSpaces,
+      newLineKind: NewLineKind.LineFeed,
+      quoteKind: QuoteKind.Single,
+    },
+  });
+  const header = describePlan(plan, sources, meta.modelFile).map((line) => ` * ${comment(line)}`.trimEnd());
+  const file = project.createSourceFile('module.ts', (writer) => {
+    writer.write(`/**\n${header.join('\n')}\n */\n`);
+  });
+  file.addStatements(moduleStatements(plan, writeBody(plan, sources)));
+  return file.getFullText();
+}
+
+function moduleStatements(plan: Plan, body: Body): StatementStructures[] {
+  const { program } = plan;
+  return [
+    importStatement(body),
+    infoStatement(plan),
+    interfaceOf(
+      'Inputs',
+      program.inputs.map((input) => [input.id, inputNote(input)]),
+    ),
+    interfaceOf(
+      'Params',
+      program.params.map((param) => [param.id, `${printType(param)}  ${param.key}`]),
+    ),
+    interfaceOf(
+      'Outputs',
+      outputTypes(plan).map(([name, type]) => [name, printType(type)]),
+    ),
+    runStatement(body),
+  ];
+}
+
+const importStatement = (body: Body): ImportDeclarationStructure => ({
+  kind: StructureKind.ImportDeclaration,
+  moduleSpecifier: 'autochunk/runtime',
+  namedImports: [
+    { name: 'Device', isTypeOnly: true },
+    { name: 'Tensor', isTypeOnly: true },
+    ...(body.usesKernels ? [{ name: 'k' }] : []),
+  ],
+});
+
+const inputNote = (input: Program['inputs'][number]): string =>
+  printType(input) + (input.below === undefined ? '' : ` below ${input.below}`);
+
+/** A member a tensor, each with its shape beside it. */
+function interfaceOf(name: string, members: readonly (readonly [string, string])[]): StatementStructures {
+  if (members.length === 0) {
+    return { kind: StructureKind.TypeAlias, name, isExported: true, type: 'Record<string, never>' };
+  }
+  const width = Math.max(...members.map(([member]) => memberName(member).length));
+  return {
+    kind: StructureKind.Interface,
+    name,
+    isExported: true,
+    properties: members.map(([member, note]) => ({
+      name: memberName(member),
+      type: 'Tensor',
+      trailingTrivia: `${' '.repeat(width - memberName(member).length)}  // ${comment(note)}`,
+    })),
+  } satisfies InterfaceDeclarationStructure;
+}
+
+/** Facts for tools that load the module: sizes, and what to feed it. */
+function infoStatement(plan: Plan): VariableStatementStructure {
+  const { program } = plan;
+  const record = (entries: readonly (readonly [string, string])[], indent: string): string =>
+    entries.length === 0
+      ? '{}'
+      : `{\n${entries.map(([key, value]) => `${indent}  ${objectKey(key)}: ${value},\n`).join('')}${indent}}`;
+  const shape = (extents: Shape): string => `[${extents.join(', ')}]`;
+  const tensor = (type: TensorType, below?: number): string =>
+    `{ shape: ${shape(type.shape)}, dtype: ${literal(type.dtype)}${below === undefined ? '' : `, below: ${below}`} }`;
+  const initializer = record(
+    [
+      ['model', literal(plan.model)],
+      [
+        'dims',
+        record(
+          Object.entries(plan.dims).map(([name, value]) => [name, numberLiteral(value)]),
+          '  ',
+        ),
+      ],
+      ['backend', literal(plan.backend)],
+      ['budgetBytes', numberLiteral(plan.budgetBytes)],
+      ['unchunkedPeakBytes', numberLiteral(plan.unchunked.peakBytes)],
+      ['plannedPeakBytes', numberLiteral(plan.planned.peakBytes)],
+      [
+        'inputs',
+        record(
+          program.inputs.map((input) => [input.id, tensor(input, input.below)]),
+          '  ',
+        ),
+      ],
+      [
+        'params',
+        record(
+          program.params.map((param) => [
+            param.id,
+            `{ key: ${literal(param.key)}, shape: ${shape(param.shape)} }`,
+          ]),
+          '  ',
+        ),
+      ],
+      [
+        'outputs',
+        record(
+          outputTypes(plan).map(([name, type]) => [name, tensor(type)]),
+          '  ',
+        ),
+      ],
+    ],
+    '',
+  );
+  return {
+    kind: StructureKind.VariableStatement,
+    declarationKind: VariableDeclarationKind.Const,
+    isExported: true,
+    declarations: [{ name: 'info', initializer: `${initializer} as const` }],
+  };
+}
+
+/** Types of the outputs by name. */
+function outputTypes({ graph }: Plan): [string, TensorType][] {
+  const types = new Map<ValueId, TensorType>();
+  for (const value of [...graph.inputs, ...graph.params]) types.set(value.id, value);
+  for (const node of graph.nodes) for (const value of definedBy(node)) types.set(value.id, value);
+  return graph.outputs.map(({ name, value }) => [name, types.get(value) as TensorType]);
+}
+
+const runStatement = (body: Body): FunctionDeclarationStructure => ({
+  kind: StructureKind.Function,
+  name: 'run',
+  isAsync: true,
+  isExported: true,
+  docs: ['Records the whole computation on `device`. Inputs stay alive; the outputs are yours to free.'],
+  parameters: [
+    { name: body.usesDevice ? 'device' : '_device', type: 'Device' },
+    { name: body.usesInputs ? 'inputs' : '_inputs', type: 'Inputs' },
+    { name: body.usesParams ? 'params' : '_params', type: 'Params' },
+  ],
+  returnType: 'Promise<Outputs>',
+  statements: [...body.lines],
+});

@@ -1,0 +1,69 @@
+import type { LoopNode, ValueId } from '../ir/node.ts';
+import type { Program, Step } from '../ir/program.ts';
+
+/** Names that mean something else in a generated module, or nothing JavaScript accepts. */
+const RESERVED = new Set(
+  (
+    'device inputs params k run info Device Tensor Inputs Params Outputs Math Promise undefined NaN Infinity ' +
+    'arguments await break case catch class const continue debugger default delete do else enum eval export extends ' +
+    'false finally for function if implements import in instanceof interface let new null package private protected ' +
+    'public return static super switch this throw true try typeof var void while with yield'
+  ).split(' '),
+);
+
+/** The variables of one loop: the first unit, the unit after the last, and how many. */
+export interface LoopNames {
+  readonly start: string;
+  readonly stop: string;
+  readonly length: string;
+}
+
+export interface Names {
+  readonly values: ReadonlyMap<ValueId, string>;
+  /** By loop id. Loops that are not nested in each other share names. */
+  readonly loops: ReadonlyMap<string, LoopNames>;
+}
+
+/** Variable names of a module: the ids of the values where they are free, so the author's own words. */
+export function chooseNames(program: Program): Names {
+  const taken = new Set(RESERVED);
+  const values = new Map<ValueId, string>();
+  const nameValues = (steps: readonly Step[]): void => {
+    for (const step of steps) {
+      if (step.kind === 'loop') nameValues(step.steps);
+      else if (step.kind === 'alloc' || step.kind === 'view') {
+        const name = firstFree(step.value, taken);
+        taken.add(name);
+        values.set(step.value, name);
+      }
+    }
+  };
+  nameValues(program.steps);
+
+  const loops = new Map<string, LoopNames>();
+  const nameLoops = (steps: readonly Step[], around: ReadonlySet<string>): void => {
+    for (const step of steps) {
+      if (step.kind !== 'loop') continue;
+      const names = loopNames(step.loop, around);
+      loops.set(step.loop.id, names);
+      nameLoops(step.steps, new Set([...around, names.start, names.stop, names.length]));
+    }
+  };
+  nameLoops(program.steps, taken);
+  return { values, loops };
+}
+
+function firstFree(wanted: string, taken: ReadonlySet<string>): string {
+  let name = wanted;
+  for (let n = 2; taken.has(name); n++) name = `${wanted}_${n}`;
+  return name;
+}
+
+function loopNames(loop: LoopNode, taken: ReadonlySet<string>): LoopNames {
+  const base = loop.length.replace(/_?\d+$/, '') || loop.length;
+  for (let n = 1; ; n++) {
+    const suffix = n === 1 ? '' : `_${n}`;
+    const names = { start: `${base}0${suffix}`, stop: `${base}1${suffix}`, length: `${base}${suffix}` };
+    if (!taken.has(names.start) && !taken.has(names.stop) && !taken.has(names.length)) return names;
+  }
+}
