@@ -1,0 +1,104 @@
+import type { LoopNode, OpNode, TensorType } from '../ir/node.ts';
+import { BYTES_PER_ELEMENT, type Graph } from '../ir/node.ts';
+import { opDef } from '../ir/ops/index.ts';
+import type { CostTerms } from '../ir/plan.ts';
+import type { GraphIndex } from './graph-index.ts';
+import type { Weights } from './weights.ts';
+
+interface Work {
+  readonly flops: number;
+  readonly elements: number;
+}
+
+const works = new WeakMap<OpNode, Work>();
+
+/** What a node of a specialised graph computes, whole. */
+export function workOf(node: OpNode, types: GraphIndex['types']): Work {
+  let work = works.get(node);
+  if (!work) {
+    const operands = node.operands.map((id) => types.get(id) as TensorType);
+    const elements = isView(node) ? 0 : [node, ...operands].reduce((sum, { shape }) => sum + count(shape), 0);
+    work = { flops: opDef(node.op).flops(operands, node.attrs, node), elements };
+    works.set(node, work);
+  }
+  return work;
+}
+
+/** Views run no kernel (a reshape that has to copy is as cheap as a view next to the ops around it). */
+const isView = (node: OpNode): boolean => opDef(node.op).layout !== undefined;
+
+const count = (shape: TensorType['shape']): number => shape.reduce<number>((n, dim) => n * (dim as number), 1);
+
+/**
+ * L of one loop: the paper's four terms. `nodes` are those of the region, whole; `loop` is built from them and says what
+ * is sliced; `calls` is the number of kernels of one iteration.
+ */
+export function loopCost(
+  nodes: readonly OpNode[],
+  loop: Pick<LoopNode, 'slices' | 'results' | 'extent'>,
+  calls: number,
+  chunkSize: number,
+  types: GraphIndex['types'],
+  weights: Weights,
+): CostTerms {
+  const chunks = Math.ceil(loop.extent / chunkSize);
+  let flops = 0;
+  let starved = 0;
+  for (const node of nodes) {
+    if (isView(node)) continue;
+    const work = workOf(node, types);
+    flops += work.flops;
+    const full = work.flops + work.elements;
+    const unfilled = (size: number): number => weights.saturation / (weights.saturation + size);
+    starved += chunks * unfilled(full / chunks) - unfilled(full);
+  }
+  let runs = 0;
+  for (const { axis, shape } of [
+    ...loop.slices.map(({ operand, axis }) => ({ axis, shape: (types.get(operand) as TensorType).shape })),
+    ...loop.results,
+  ]) {
+    const outer = count(shape.slice(0, axis));
+    if (outer > 1) runs += outer * chunks;
+  }
+  const terms = {
+    nodes: weights.nodes * calls * (chunks - 1),
+    flops: weights.flops * flops,
+    density: weights.density * starved,
+    stride: weights.stride * runs,
+  };
+  return { ...terms, total: terms.nodes + terms.flops + terms.density + terms.stride };
+}
+
+export const NO_COST: CostTerms = { nodes: 0, flops: 0, density: 0, stride: 0, total: 0 };
+
+export const addCosts = (a: CostTerms, b: CostTerms): CostTerms => ({
+  nodes: a.nodes + b.nodes,
+  flops: a.flops + b.flops,
+  density: a.density + b.density,
+  stride: a.stride + b.stride,
+  total: a.total + b.total,
+});
+
+/** Seconds for the graph without loops: every kernel is issued once and is bound by arithmetic or by memory. */
+export function unchunkedSeconds(graph: Graph, types: GraphIndex['types'], weights: Weights): number {
+  let seconds = 0;
+  for (const node of graph.nodes) {
+    if (node.kind === 'loop' || isView(node)) continue;
+    const { flops, elements } = workOf(node, types);
+    const memory = (elements * BYTES_PER_ELEMENT) / weights.bytesPerSecond;
+    seconds += weights.dispatchSeconds + Math.max(flops / weights.flopsPerSecond, memory);
+  }
+  return seconds;
+}
+
+/** Seconds a loop adds: its kernels are issued once a chunk, and what it sees whole is read once a chunk. */
+export function addedSeconds(
+  loop: LoopNode,
+  calls: number,
+  types: GraphIndex['types'],
+  weights: Weights,
+): number {
+  const again = Math.ceil(loop.extent / loop.chunkSize) - 1;
+  const whole = loop.whole.reduce((sum, id) => sum + count((types.get(id) as TensorType).shape), 0);
+  return again * (calls * weights.dispatchSeconds + (whole * BYTES_PER_ELEMENT) / weights.bytesPerSecond);
+}

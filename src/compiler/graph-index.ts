@@ -1,0 +1,51 @@
+import { definedBy, type Graph, type OpNode, operandsOf, type TensorType, type ValueId } from '../ir/node.ts';
+import { opDef } from '../ir/ops/index.ts';
+import type { AccessPattern } from '../ir/pattern.ts';
+
+/** What passes ask about a graph again and again. */
+export interface GraphIndex {
+  readonly graph: Graph;
+  readonly types: ReadonlyMap<ValueId, TensorType>;
+  /** Position of the node that defines a value; inputs and parameters are absent. */
+  readonly definedAt: ReadonlyMap<ValueId, number>;
+  /** Positions of the nodes that read a value, ascending. */
+  readonly usedAt: ReadonlyMap<ValueId, readonly number[]>;
+  readonly outputs: ReadonlySet<ValueId>;
+}
+
+export function indexGraph(graph: Graph): GraphIndex {
+  const types = new Map<ValueId, TensorType>();
+  const definedAt = new Map<ValueId, number>();
+  const usedAt = new Map<ValueId, number[]>();
+  for (const value of graph.inputs) types.set(value.id, value);
+  for (const value of graph.params) types.set(value.id, value);
+  graph.nodes.forEach((node, position) => {
+    for (const value of definedBy(node)) {
+      types.set(value.id, value);
+      definedAt.set(value.id, position);
+    }
+    for (const operand of operandsOf(node)) {
+      const uses = usedAt.get(operand);
+      if (uses === undefined) usedAt.set(operand, [position]);
+      else if (uses.at(-1) !== position) uses.push(position);
+    }
+  });
+  return { graph, types, definedAt, usedAt, outputs: new Set(graph.outputs.map(({ value }) => value)) };
+}
+
+/** Position of the last node that reads a value; Infinity for outputs, -1 for values nobody reads. */
+export const lastUse = ({ usedAt, outputs }: GraphIndex, value: ValueId): number =>
+  outputs.has(value) ? Number.POSITIVE_INFINITY : (usedAt.get(value)?.at(-1) ?? -1);
+
+const patterns = new WeakMap<OpNode, { pattern: AccessPattern | undefined }>();
+
+/** The access pattern of a node; undefined for barriers. Nodes are immutable, so patterns are made once. */
+export function patternOf(node: OpNode, types: GraphIndex['types']): AccessPattern | undefined {
+  let known = patterns.get(node);
+  if (known === undefined) {
+    const operands = node.operands.map((id) => types.get(id) as TensorType);
+    known = { pattern: opDef(node.op).access?.(operands, node.attrs, node) };
+    patterns.set(node, known);
+  }
+  return known.pattern;
+}

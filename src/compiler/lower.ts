@@ -1,0 +1,353 @@
+import { invariant } from '../errors.ts';
+import { addDims, type Bindings, type Dim, evalShape, mulDims, type Shape } from '../ir/dims.ts';
+import {
+  type DType,
+  type Graph,
+  type LoopNode,
+  type LoopResult,
+  type Node,
+  type OpNode,
+  operandsOf,
+  type TensorType,
+  type ValueId,
+} from '../ir/node.ts';
+import { opDef } from '../ir/ops/index.ts';
+import type { Program, Step, View } from '../ir/program.ts';
+import { contiguous, type Layout, reshapeLayout, sliceLayout } from '../layout/layout.ts';
+import { evalAttrs } from './attrs.ts';
+
+/** Where a value lives: the storage (named by its `alloc`, input or parameter) and how to see the value in it. */
+export interface Place {
+  readonly storage: ValueId;
+  readonly layout: Layout;
+  readonly type: TensorType;
+}
+export type Places = ReadonlyMap<ValueId, Place>;
+
+/**
+ * Makes memory explicit: every storage is allocated by one step, written by kernels (loops write their results through
+ * slices of it), seen through views that cost nothing, and freed right after the last use of any view.
+ */
+export function lower(graph: Graph): Program {
+  const block = new Block(
+    { fresh: freshNames(graph), bindings: {} },
+    inputPlaces(graph),
+  );
+  graph.nodes.forEach((node) => void block.add(node));
+  const outputs = block.ownOutputs(graph.outputs);
+  block.free(new Set(outputs.map((output) => output.value)));
+  return {
+    name: graph.name,
+    inputs: graph.inputs,
+    params: graph.params,
+    steps: markOutputs(block.groups.flat(), new Set(outputs.map(({ value }) => block.place(value).storage))),
+    outputs,
+  };
+}
+
+/** The places of a graph's inputs and parameters. */
+export function inputPlaces(graph: Graph): Map<ValueId, Place> {
+  const places = new Map<ValueId, Place>();
+  for (const value of [...graph.inputs, ...graph.params]) {
+    places.set(value.id, { storage: value.id, layout: contiguous(evalShape(value.shape, {})), type: value });
+  }
+  return places;
+}
+
+/** Names nobody in the graph uses: `q_slice`, `q_slice_2`, …. */
+export function freshNames(graph: Graph): (wish: string) => string {
+  const taken = new Set<string>();
+  const claim = (g: Graph): void => {
+    for (const dim of g.dims) taken.add(dim);
+    for (const value of [...g.inputs, ...g.params]) taken.add(value.id);
+    for (const node of g.nodes) {
+      taken.add(node.id);
+      if (node.kind === 'op') continue;
+      for (const result of node.results) taken.add(result.id);
+      for (const name of [node.start, node.length]) taken.add(name);
+      claim(node.body);
+    }
+  };
+  claim(graph);
+  return (wish) => {
+    let name = wish;
+    for (let i = 2; taken.has(name); i++) name = `${wish}_${i}`;
+    taken.add(name);
+    return name;
+  };
+}
+
+interface Surroundings {
+  readonly fresh: (wish: string) => string;
+  /** Values of the names of the loops around: layouts are those of a full chunk. */
+  readonly bindings: Bindings;
+  /** In a loop body: where results go. */
+  readonly results?: { readonly loop: LoopNode; readonly of: ReadonlyMap<ValueId, readonly LoopResult[]> };
+}
+
+/** Lowers nodes one after another. Used for whole graphs, for loop bodies and, by the search, for parts of graphs. */
+export class Block {
+  /** The steps of every node added, in order. */
+  readonly groups: Step[][] = [];
+  readonly #around: Surroundings;
+  readonly #outer: Places;
+  readonly #places = new Map<ValueId, Place>();
+  /** Storages this block must free, in order of allocation. */
+  readonly #owned: Set<ValueId>;
+  readonly #lastUse = new Map<ValueId, number>();
+  #steps: Step[] = [];
+
+  /** `owned`: storages from outside that die in this block. */
+  constructor(around: Surroundings, outer: Places, owned: Iterable<ValueId> = []) {
+    this.#around = around;
+    this.#outer = outer;
+    this.#owned = new Set(owned);
+  }
+
+  place(value: ValueId): Place {
+    const place = this.#places.get(value) ?? this.#outer.get(value);
+    invariant(place !== undefined, () => `${value} has no storage`);
+    return place;
+  }
+
+  get places(): Places {
+    return this.#places;
+  }
+
+  /** Group of the last use of every storage, allocations included. */
+  get lastUse(): ReadonlyMap<ValueId, number> {
+    return this.#lastUse;
+  }
+
+  add(node: Node): void {
+    this.#steps = [];
+    this.groups.push(this.#steps);
+    if (node.kind === 'loop') this.#addLoop(node);
+    else this.#addOp(node);
+  }
+
+  /** Appends the frees, each right after the last use of its storage, except for the storages of `kept` values. */
+  free(kept: ReadonlySet<ValueId>): void {
+    const stays = new Set<ValueId>();
+    for (const value of kept) stays.add(this.place(value).storage);
+    for (const storage of this.#owned) {
+      if (stays.has(storage)) continue;
+      const group = this.groups[this.#lastUse.get(storage) ?? 0];
+      group?.push({ kind: 'free', value: storage });
+    }
+  }
+
+  /**
+   * Gives every output of the graph a storage of its own: copies those that are inputs, parameters or views of them,
+   * and those that share a storage with an output before.
+   */
+  ownOutputs(outputs: Graph['outputs']): Graph['outputs'] {
+    const claimed = new Set<ValueId>();
+    return outputs.map((output) => {
+      const place = this.place(output.value);
+      if (this.#owned.has(place.storage) && !claimed.has(place.storage)) {
+        claimed.add(place.storage);
+        return output;
+      }
+      this.#steps = [];
+      this.groups.push(this.#steps);
+      const value = this.#around.fresh(`${output.value}_copy`);
+      this.#alloc(value, place.type, 'output');
+      this.#copy(output.value, value, value);
+      claimed.add(value);
+      return { name: output.name, value };
+    });
+  }
+
+  #addOp(node: OpNode): void {
+    const results = this.#around.results?.of.get(node.id) ?? [];
+    if (!this.#addView(node)) {
+      if (results[0]) this.#resultSlice(results[0], node.id);
+      else this.#alloc(node.id, node, 'value');
+      this.#call(node, node.id);
+    }
+    const { storage } = this.place(node.id);
+    this.#copyResults(
+      node.id,
+      results.filter((result) => result.id !== storage),
+    );
+  }
+
+  /** False for ops that compute. A reshape that must move its elements is copied. */
+  #addView(node: OpNode): boolean {
+    const def = opDef(node.op);
+    const view = def.layout && viewOf(node);
+    if (!def.layout || !view) return false;
+    const [source] = node.operands as [ValueId];
+    const from = this.place(source);
+    const { bindings } = this.#around;
+    const layout = def.layout(from.layout, evalAttrs(node.attrs, bindings), evalShape(node.shape, bindings));
+    if (layout) {
+      this.#view({ kind: 'view', value: node.id, of: source, view, node }, { ...from, layout, type: node });
+      return true;
+    }
+    this.#copyReshaped(node, source, from);
+    return true;
+  }
+
+  /** A reshape whose operand's strides do not allow a view: copies into the result, seen in the operand's shape. */
+  #copyReshaped(node: OpNode, source: ValueId, from: Place): void {
+    const result = this.#around.results?.of.get(node.id)?.[0];
+    const target = result && reshapeLayout(this.#resultLayout(result), from.layout.shape);
+    if (result && target) this.#resultSlice(result, node.id);
+    else this.#alloc(node.id, node, 'value');
+    const into = this.#around.fresh(`${node.id}_rows`);
+    const { storage, layout } = this.place(node.id);
+    const seen = target ?? (reshapeLayout(layout, from.layout.shape) as Layout);
+    const { shape } = from.type;
+    this.#view({ kind: 'view', value: into, of: node.id, view: { kind: 'reshape', shape } }, { storage, layout: seen, type: from.type });
+    this.#copy(source, into, into, node);
+  }
+
+  #copyResults(value: ValueId, results: readonly LoopResult[]): void {
+    for (const result of results) {
+      const into = this.#around.fresh(`${result.id}_slice`);
+      this.#resultSlice(result, into);
+      this.#copy(value, into, into);
+    }
+  }
+
+  /** `into = copy(source)`. */
+  #copy(source: ValueId, id: ValueId, into: ValueId, from?: OpNode): void {
+    const { shape, dtype } = this.place(source).type;
+    this.#call(
+      {
+        kind: 'op',
+        id,
+        op: 'copy',
+        operands: [source],
+        attrs: {},
+        shape,
+        dtype,
+        scope: from?.scope ?? '',
+        ...(from?.at ? { at: from.at } : {}),
+      },
+      into,
+    );
+  }
+
+  #call(node: OpNode, into: ValueId): void {
+    const operands = node.operands.map((id) => this.place(id));
+    const shapes = opDef(node.op).scratch?.(operands.map(({ type }) => type), node.attrs, node) ?? [];
+    const scratch = shapes.map((shape) => {
+      const id = this.#around.fresh(`${node.id}_scratch`);
+      this.#steps.push({ kind: 'alloc', value: id, shape, dtype: 'f32', role: 'scratch' });
+      return id;
+    });
+    for (const { storage } of operands) this.#use(storage);
+    this.#use(this.place(into).storage);
+    this.#steps.push({ kind: 'call', node, operands: node.operands, into, scratch });
+    for (const value of scratch) this.#steps.push({ kind: 'free', value });
+  }
+
+  #alloc(value: ValueId, { shape, dtype }: { shape: Shape; dtype: DType }, role: 'value' | 'output'): void {
+    this.#steps.push({ kind: 'alloc', value, shape, dtype, role });
+    const layout = contiguous(evalShape(shape, this.#around.bindings));
+    this.#places.set(value, { storage: value, layout, type: { shape, dtype } });
+    this.#owned.add(value);
+    this.#use(value);
+  }
+
+  #view(step: Step & { kind: 'view' }, place: Place): void {
+    this.#steps.push(step);
+    this.#places.set(step.value, place);
+    this.#use(place.storage);
+  }
+
+  #use(storage: ValueId): void {
+    this.#lastUse.set(storage, this.groups.length - 1);
+  }
+
+  #resultLayout(result: LoopResult): Layout {
+    const { loop } = this.#around.results as { loop: LoopNode };
+    const { layout } = this.place(result.id);
+    return sliceLayout(layout, result.axis, 0, result.multiple * loop.chunkSize);
+  }
+
+  /** Names the part of a loop result that this iteration writes. */
+  #resultSlice(result: LoopResult, as: ValueId): void {
+    const { loop } = this.#around.results as { loop: LoopNode };
+    const shape = result.shape.map((dim, axis) => (axis === result.axis ? mulDims(result.multiple, loop.length) : dim));
+    this.#view(
+      { kind: 'view', value: as, of: result.id, view: chunkOf(loop, result) },
+      { storage: result.id, layout: this.#resultLayout(result), type: { shape, dtype: result.dtype } },
+    );
+  }
+
+  #addLoop(loop: LoopNode): void {
+    for (const result of loop.results) this.#alloc(result.id, result, 'value');
+    const outer = new Map<ValueId, Place>();
+    for (const id of operandsOf(loop)) {
+      const place = this.place(id);
+      outer.set(id, place);
+      this.#use(place.storage);
+    }
+    for (const { id } of loop.results) outer.set(id, this.place(id));
+    const body = new Block(
+      {
+        fresh: this.#around.fresh,
+        bindings: { ...this.#around.bindings, [loop.start]: 0, [loop.length]: loop.chunkSize },
+        results: { loop, of: resultsByValue(loop) },
+      },
+      outer,
+    );
+    body.#enter(loop);
+    for (const node of loop.body.nodes) body.add(node);
+    body.free(new Set());
+    this.#steps.push({ kind: 'loop', loop, steps: body.groups.flat() });
+  }
+
+  /** The slices an iteration sees, and results that are nothing but what the body was given. */
+  #enter(loop: LoopNode): void {
+    this.#steps = [];
+    this.groups.push(this.#steps);
+    for (const slice of loop.slices) {
+      const { storage, layout, type } = this.place(slice.operand);
+      const shape = type.shape.map((dim, axis) => (axis === slice.axis ? mulDims(slice.multiple, loop.length) : dim));
+      this.#view(
+        { kind: 'view', value: slice.as, of: slice.operand, view: chunkOf(loop, slice) },
+        {
+          storage,
+          layout: sliceLayout(layout, slice.axis, 0, slice.multiple * loop.chunkSize),
+          type: { shape, dtype: type.dtype },
+        },
+      );
+    }
+    for (const { id } of loop.body.inputs) {
+      const results = this.#around.results?.of.get(id);
+      if (results) this.#copyResults(id, results);
+    }
+  }
+}
+
+function resultsByValue(loop: LoopNode): Map<ValueId, LoopResult[]> {
+  const of = new Map<ValueId, LoopResult[]>();
+  for (const result of loop.results) of.set(result.value, [...(of.get(result.value) ?? []), result]);
+  return of;
+}
+
+const chunkOf = (loop: LoopNode, { axis, multiple }: { axis: number; multiple: number }): View => ({
+  kind: 'slice',
+  axis,
+  start: mulDims(multiple, loop.start),
+  stop: mulDims(multiple, addDims(loop.start, loop.length)),
+});
+
+/** How generated code writes a view op; undefined for ops that are not one of the four views. */
+function viewOf({ op, attrs, shape }: OpNode): View | undefined {
+  if (op === 'reshape' || op === 'expand') return { kind: op, shape };
+  if (op === 'permute') return { kind: 'permute', axes: attrs.axes as readonly number[] };
+  if (op !== 'slice') return undefined;
+  const start = attrs.start as Dim;
+  return { kind: 'slice', axis: attrs.axis as number, start, stop: addDims(start, attrs.length as Dim) };
+}
+
+const markOutputs = (steps: readonly Step[], storages: ReadonlySet<ValueId>): Step[] =>
+  steps.map((step) =>
+    step.kind === 'alloc' && storages.has(step.value) ? { ...step, role: 'output' as const } : step,
+  );

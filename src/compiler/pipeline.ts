@@ -1,0 +1,94 @@
+import { invariant, UserError } from '../errors.ts';
+import type { Bindings } from '../ir/dims.ts';
+import type { Graph } from '../ir/node.ts';
+import type { Backend } from '../ir/ops/op.ts';
+import type { Budget, Plan } from '../ir/plan.ts';
+import { verify } from '../ir/verify.ts';
+import { budgetBytes } from './budget.ts';
+import { estimate } from './estimate.ts';
+import { lower } from './lower.ts';
+import { placeLoops } from './region.ts';
+import { reportLoops } from './report.ts';
+import { select } from './select.ts';
+import { simplify } from './simplify.ts';
+import { specialise } from './specialise.ts';
+import { analyse } from './state.ts';
+import { WEIGHTS } from './weights.ts';
+
+export interface PlanOptions {
+  /** Values of the named dimensions, all of them. */
+  readonly dims: Bindings;
+  readonly budget: Budget;
+  /** Largest single storage in bytes. */
+  readonly cap?: number;
+  readonly backend: Backend;
+  /** Called after every pass with its time. */
+  readonly onPass?: (name: string, ms: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Compiles a traced graph: chooses the chunk loops with which the peak of activation memory meets the budget, and makes
+ * every allocation explicit.
+ *
+ * @throws UserError for dimensions that are unbound, unknown or do not fit, and BudgetError when no plan meets the budget.
+ */
+export function plan(graph: Graph, options: PlanOptions): Plan {
+  const passes: { name: string; ms: number }[] = [];
+  const pass = <T>(name: string, run: () => T): T => {
+    options.signal?.throwIfAborted();
+    const start = performance.now();
+    const result = run();
+    passes.push({ name, ms: performance.now() - start });
+    options.onPass?.(name, performance.now() - start);
+    return result;
+  };
+  const graphPass = (name: string, run: () => Graph): Graph =>
+    pass(name, () => {
+      const result = run();
+      verify(result);
+      return result;
+    });
+  const cap = checkCap(options.cap);
+  const weights = WEIGHTS[options.backend];
+
+  const bound = graphPass('specialise', () => specialise(graph, options.dims));
+  const whole = graphPass('simplify', () => simplify(bound));
+  const unchunkedProgram = pass('lower unchunked', () => lower(whole));
+  const unchunked = pass('estimate', () => estimate(unchunkedProgram));
+  const budget = budgetBytes(options.budget, unchunked.peakBytes);
+  const choices = pass('search and select', () =>
+    select(whole, { budget, cap, weights, signal: options.signal }),
+  );
+  const chunked = graphPass('place loops', () => placeLoops(whole, choices));
+  const program = pass('lower', () => lower(chunked));
+  const planned = pass('estimate planned', () => estimate(program));
+  const summary = pass('report', () =>
+    reportLoops(program, analyse(whole, cap), analyse(chunked, cap), weights),
+  );
+
+  invariant(
+    budget === undefined || planned.peakBytes <= budget,
+    () => `planned ${planned.peakBytes} bytes for a budget of ${budget}`,
+  );
+  return {
+    model: graph.name,
+    dims: options.dims,
+    backend: options.backend,
+    budget: options.budget,
+    budgetBytes: budget ?? planned.peakBytes,
+    graph: chunked,
+    program,
+    unchunkedProgram,
+    unchunked,
+    planned,
+    ...summary,
+    passes,
+  };
+}
+
+function checkCap(cap: number | undefined): number {
+  if (cap === undefined) return Number.POSITIVE_INFINITY;
+  if (Number.isSafeInteger(cap) && cap > 0) return cap;
+  throw new UserError(`cap ${cap}: expected a positive number of bytes`, { exitCode: 2 });
+}

@@ -1,0 +1,222 @@
+import { invariant } from '../errors.ts';
+import { addDims, type Dim, mulDims, type Shape } from '../ir/dims.ts';
+import { backward, type Cut, type Flow, isObstacle } from '../ir/flow.ts';
+import type { Graph, GraphInput, LoopNode, LoopResult, LoopSlice, Node, OpNode, TensorType, ValueId } from '../ir/node.ts';
+import { definedBy, operandsOf } from '../ir/node.ts';
+import { opDef } from '../ir/ops/index.ts';
+import { type GraphIndex, indexGraph, patternOf } from './graph-index.ts';
+import { freshNames } from './lower.ts';
+
+/** Nodes to run inside one loop, in execution order, each with the one axis it is cut along. */
+export interface Region {
+  readonly cuts: ReadonlyMap<ValueId, Cut>;
+  /** Units of the loop: every node's cut axis has `multiple · extent` elements. */
+  readonly extent: number;
+}
+
+/** A region with its chunk size: one loop of a plan. */
+export interface Choice {
+  readonly region: Region;
+  readonly chunkSize: number;
+}
+
+/** A region in its graph: what must run before the loop, inside it and after it. */
+export interface Arrangement {
+  readonly first: number;
+  readonly last: number;
+  readonly before: readonly Node[];
+  readonly inside: readonly OpNode[];
+  readonly after: readonly Node[];
+}
+
+/**
+ * Splits the nodes from the region's first to its last: those that read the region's values run after the loop, the
+ * others before it. Undefined when the region is not convex, that is when it needs what must run after it.
+ */
+export function arrange(index: GraphIndex, region: Region): Arrangement | undefined {
+  const positions = [...region.cuts.keys()].map((id) => index.definedAt.get(id) as number);
+  const [first, last] = [Math.min(...positions), Math.max(...positions)];
+  const before: Node[] = [];
+  const inside: OpNode[] = [];
+  const after: Node[] = [];
+  const late = new Set<ValueId>();
+  for (const node of index.graph.nodes.slice(first, last + 1)) {
+    const operands = operandsOf(node);
+    const waits = operands.some((id) => late.has(id));
+    if (node.kind === 'op' && region.cuts.has(node.id)) {
+      if (waits) return undefined;
+      inside.push(node);
+    } else if (waits || operands.some((id) => region.cuts.has(id))) {
+      after.push(node);
+      for (const { id } of definedBy(node)) late.add(id);
+    } else {
+      before.push(node);
+    }
+  }
+  return { first, last, before, inside, after };
+}
+
+/** What a node of a region reads. Regions come from the search, so the flow exists. */
+export function flowOf(node: OpNode, cut: Cut, types: GraphIndex['types']): Flow {
+  const pattern = patternOf(node, types);
+  const flow = pattern && backward(pattern, cut);
+  invariant(flow !== undefined && !isObstacle(flow), () => `${node.id} cannot be cut along axis ${cut.axis}`);
+  return flow;
+}
+
+export interface LoopNames {
+  readonly id: string;
+  readonly start: string;
+  readonly length: string;
+  readonly fresh: (wish: string) => string;
+}
+
+/**
+ * The loop over a region. `unit` replaces the names of start and length in shapes and attributes when the loop is
+ * built for measuring only.
+ */
+export function buildLoop(
+  index: GraphIndex,
+  region: Region,
+  inside: readonly OpNode[],
+  chunkSize: number,
+  names: LoopNames,
+  unit: { readonly start: Dim; readonly length: Dim } = names,
+): LoopNode {
+  const slices = new Map<string, LoopSlice>();
+  const whole = new Set<ValueId>();
+  const renamed = new Map<ValueId, ValueId>();
+  const results: LoopResult[] = [];
+  for (const node of inside) {
+    if (!usedOutside(index, region, node.id)) continue;
+    const value = names.fresh(`${node.id}_chunk`);
+    renamed.set(node.id, value);
+    const { shape, dtype } = node;
+    results.push({ kind: 'concat', id: node.id, value, ...(region.cuts.get(node.id) as Cut), shape, dtype });
+  }
+  const chunkShape = (shape: Shape, cut: Cut): Shape =>
+    shape.map((dim, axis) => (axis === cut.axis ? mulDims(cut.multiple, unit.length) : dim));
+  const read = (id: ValueId, cut: Cut | undefined): ValueId => {
+    if (region.cuts.has(id)) return renamed.get(id) ?? id;
+    if (cut === undefined) {
+      whole.add(id);
+      return id;
+    }
+    const key = `${id} ${cut.axis} ${cut.multiple}`;
+    let slice = slices.get(key);
+    if (!slice) {
+      slice = { operand: id, as: names.fresh(`${id}_slice`), ...cut };
+      slices.set(key, slice);
+    }
+    return slice.as;
+  };
+  const nodes = inside.map((node): OpNode => {
+    const cut = region.cuts.get(node.id) as Cut;
+    const flow = flowOf(node, cut, index.types);
+    const shape = chunkShape(node.shape, cut);
+    let attrs = node.attrs;
+    for (const { attr, multiple } of flow.shifts) {
+      const shift = mulDims(multiple, unit.start);
+      attrs = { ...attrs, [attr]: addDims((attrs[attr] as Dim | undefined) ?? 0, shift) };
+    }
+    return {
+      ...node,
+      id: renamed.get(node.id) ?? node.id,
+      operands: node.operands.map((id, i) => read(id, flow.operands[i])),
+      attrs: opDef(node.op).resize?.(attrs, shape) ?? attrs,
+      shape,
+    };
+  });
+  const type = (id: ValueId): TensorType => index.types.get(id) as TensorType;
+  const inputs: GraphInput[] = [...slices.values()].map((slice) => {
+    const { shape, dtype } = type(slice.operand);
+    return { id: slice.as, shape: chunkShape(shape, slice), dtype };
+  });
+  for (const id of whole) inputs.push({ id, shape: type(id).shape, dtype: type(id).dtype });
+  return {
+    kind: 'loop',
+    id: names.id,
+    over: overName(region, inside),
+    extent: region.extent,
+    chunkSize,
+    start: names.start,
+    length: names.length,
+    slices: [...slices.values()],
+    whole: [...whole],
+    body: {
+      name: names.id,
+      dims: [names.start, names.length],
+      inputs,
+      params: [],
+      nodes,
+      outputs: results.map(({ id, value }) => ({ name: id, value })),
+    },
+    results,
+    scope: commonScope(inside),
+  };
+}
+
+/** Is a value of the region an output of the graph or read by a node that is not in the region? */
+export function usedOutside(index: GraphIndex, region: Region, value: ValueId): boolean {
+  if (index.outputs.has(value)) return true;
+  return (index.usedAt.get(value) ?? []).some((position) => {
+    const user = index.graph.nodes[position] as Node;
+    return user.kind === 'loop' || !region.cuts.has(user.id);
+  });
+}
+
+/** What a region is cut along, for people: a dimension of the model where there is one. */
+export function overName(region: Region, inside: readonly OpNode[]): string {
+  for (let i = inside.length - 1; i >= 0; i--) {
+    const node = inside[i] as OpNode;
+    const cut = region.cuts.get(node.id) as Cut;
+    const dim = cut.multiple === 1 ? node.symbolic?.[cut.axis] : undefined;
+    if (typeof dim === 'string') return dim;
+  }
+  return `axis of ${region.extent}`;
+}
+
+function commonScope(nodes: readonly OpNode[]): string {
+  const paths = nodes.map((node) => (node.scope === '' ? [] : node.scope.split('.')));
+  const [first = []] = paths;
+  let length = 0;
+  while (length < first.length && paths.every((path) => path[length] === first[length])) length++;
+  return first.slice(0, length).join('.');
+}
+
+/** The graph with a loop in place of every chosen region. Loops are numbered in execution order. */
+export function placeLoops(graph: Graph, choices: readonly Choice[]): Graph {
+  const fresh = freshNames(graph);
+  let placed = graph;
+  for (const { region, chunkSize } of choices) {
+    const index = indexGraph(placed);
+    const arrangement = arrange(index, region);
+    invariant(arrangement !== undefined, 'a chosen region is not convex');
+    const { first, last, before, inside, after } = arrangement;
+    const names = { id: fresh('loop'), ...loopNames(overName(region, inside), fresh), fresh };
+    const loop = buildLoop(index, region, inside, chunkSize, names);
+    const nodes = [...placed.nodes.slice(0, first), ...before, loop, ...after, ...placed.nodes.slice(last + 1)];
+    placed = { ...placed, nodes };
+  }
+  return numberLoops(placed);
+}
+
+function numberLoops(graph: Graph): Graph {
+  let count = 0;
+  const nodes = graph.nodes.map((node) => {
+    if (node.kind === 'op') return node;
+    const id = `loop${++count}`;
+    return { ...node, id, body: { ...node.body, name: id } };
+  });
+  return { ...graph, nodes };
+}
+
+const RESERVED =
+  /^(await|break|case|catch|class|const|continue|debugger|default|delete|do|else|enum|eval|export|extends|false|finally|for|function|if|implements|import|in|instanceof|interface|let|new|null|package|private|protected|public|return|static|super|switch|this|throw|true|try|typeof|var|void|while|with|yield|arguments)$/i;
+
+/** `N` → `n0` and `n`; `n0_2` and `n_2` for the next loop over N. */
+function loopNames(over: string, fresh: (wish: string) => string): { start: string; length: string } {
+  const identifier = /^[A-Za-z_$][\w$]*$/.test(over) && !RESERVED.test(over);
+  const base = identifier ? over.toLowerCase() : 'i';
+  return { start: fresh(`${base}0`), length: fresh(base) };
+}

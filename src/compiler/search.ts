@@ -1,0 +1,178 @@
+import { backward, type Cut, type Flow, forward, isObstacle, type Obstacle, sameCut } from '../ir/flow.ts';
+import { definedBy, type Node, type OpNode, operandsOf, type ValueId } from '../ir/node.ts';
+import { type GraphIndex, patternOf } from './graph-index.ts';
+import type { Region } from './region.ts';
+
+/** Why a chunk flow did not reach further: which rule stopped it, where. */
+export interface Rejection extends Obstacle {
+  readonly node: ValueId;
+}
+
+export interface SearchOptions {
+  /** How many nodes before and after the peak a region may reach. */
+  readonly window: number;
+  /** Told of every obstacle the flows met. */
+  readonly onRejection?: (rejection: Rejection) => void;
+}
+
+/**
+ * Every legal chunk region around the node at `peak` that contains it.
+ *
+ * A region is what one chunk flow reaches inside an interval of execution order. The flow starts at an axis of the last
+ * node and goes bottom-up, from results to operands, as long as the access patterns allow; values it needs whole are
+ * computed before the loop, with everything they need. Nodes it does not meet join the loop when the values they read
+ * are cut in a way that cuts their own result too, and are moved out of it otherwise.
+ */
+export function searchRegions(index: GraphIndex, peak: number, options: SearchOptions): Region[] {
+  const lowest = Math.max(0, peak - options.window);
+  const highest = Math.min(index.graph.nodes.length - 1, peak + options.window);
+  const regions: Region[] = [];
+  const seen = new Set<string>();
+  for (let last = peak; last <= highest; last++) {
+    const node = index.graph.nodes[last] as Node;
+    if (node.kind === 'loop') continue;
+    for (const [axis, extent] of node.shape.entries()) {
+      for (const multiples = [1]; multiples.length > 0; ) {
+        const multiple = multiples.pop() as number;
+        const key = `${last} ${axis} ${multiple}`;
+        if (seen.has(key) || (extent as number) % multiple !== 0 || extent === multiple) continue;
+        seen.add(key);
+        const flow = new ChunkFlow(index, lowest, last, { axis, multiple }, options.onRejection);
+        for (const step of flow.steps) multiples.push(multiple * step);
+        if (!flow.reaches(peak)) continue;
+        const units = (extent as number) / multiple;
+        for (let first = peak; first >= lowest; first--) {
+          if (!flow.reaches(first)) continue;
+          for (const cuts of flow.regions(first, peak)) regions.push({ cuts, extent: units });
+        }
+      }
+    }
+  }
+  return regions;
+}
+
+/** One chunk flow, from an axis of the node at `last` back to the node at `lowest`. */
+class ChunkFlow {
+  /** Factors by which a coarser cut of the last node would pass an obstacle. */
+  readonly steps = new Set<number>();
+  readonly #index: GraphIndex;
+  readonly #last: number;
+  readonly #cuts = new Map<number, Cut>();
+  readonly #hoisted = new Set<number>();
+  readonly #reject: (node: ValueId, obstacle: Obstacle) => void;
+
+  constructor(
+    index: GraphIndex,
+    lowest: number,
+    last: number,
+    cut: Cut,
+    onRejection: ((rejection: Rejection) => void) | undefined,
+  ) {
+    this.#index = index;
+    this.#last = last;
+    this.#reject = (node, obstacle) => onRejection?.({ node, ...obstacle });
+    this.#cuts.set(last, cut);
+    for (let position = last; position >= lowest; position--) this.#pass(position);
+  }
+
+  /** Is the node at this position cut by the flow? */
+  reaches(position: number): boolean {
+    return this.#cuts.has(position) && !this.#hoisted.has(position);
+  }
+
+  /** Nodes are visited after all their users: what is known about a node here is final. */
+  #pass(position: number): void {
+    const node = this.#index.graph.nodes[position] as Node;
+    const cut = this.#cuts.get(position);
+    if (!this.#hoisted.has(position)) {
+      if (cut === undefined) return;
+      const flow = this.#flow(node, cut);
+      if (flow) {
+        (node as OpNode).operands.forEach((id, i) => void this.#require(id, flow.operands[i]));
+        return;
+      }
+      this.#hoisted.add(position);
+    }
+    for (const id of operandsOf(node)) this.#require(id, undefined);
+  }
+
+  #flow(node: Node, cut: Cut): Flow | undefined {
+    if (node.kind === 'loop' || node.hints?.noChunk) return undefined;
+    const pattern = patternOf(node, this.#index.types);
+    const flow: Flow | Obstacle = pattern
+      ? backward(pattern, cut)
+      : { rule: 'basic', axis: cut.axis, message: `${node.op} cannot be cut: it has no access pattern` };
+    if (!isObstacle(flow)) return flow;
+    if (flow.multiple !== undefined) this.steps.add(flow.multiple / gcd(flow.multiple, cut.multiple));
+    this.#reject(node.id, flow);
+    return undefined;
+  }
+
+  #require(id: ValueId, cut: Cut | undefined): void {
+    const position = this.#index.definedAt.get(id);
+    if (position === undefined) return;
+    if (cut === undefined) {
+      this.#hoisted.add(position);
+      return;
+    }
+    const known = this.#cuts.get(position);
+    if (known === undefined) this.#cuts.set(position, cut);
+    else if (!sameCut(known, cut)) {
+      this.#hoisted.add(position);
+      const message = `needed cut along axis ${known.axis} and along axis ${cut.axis}, in steps of ${known.multiple} and ${cut.multiple}`;
+      this.#reject(id, { rule: 'unique', axis: cut.axis, message });
+    }
+  }
+
+  /** The regions of the interval from `first` to the last node that contain the node at `peak`. */
+  regions(first: number, peak: number): ReadonlyMap<ValueId, Cut>[] {
+    const { nodes } = this.#index.graph;
+    const cuts = new Map<ValueId, Cut>();
+    const late = new Set<ValueId>();
+    let joined = 0;
+    const plain = new Map<ValueId, Cut>();
+    for (let position = first; position <= this.#last; position++) {
+      const node = nodes[position] as Node;
+      if (this.reaches(position)) {
+        cuts.set((node as OpNode).id, this.#cuts.get(position) as Cut);
+        plain.set((node as OpNode).id, this.#cuts.get(position) as Cut);
+        continue;
+      }
+      if (this.#hoisted.has(position)) continue;
+      const operands = operandsOf(node);
+      if (!operands.some((id) => cuts.has(id) || late.has(id))) continue;
+      const cut = this.#join(node, cuts, late);
+      if (cut) {
+        cuts.set((node as OpNode).id, cut);
+        joined++;
+      } else {
+        for (const { id } of definedBy(node)) late.add(id);
+      }
+    }
+    if (!cuts.has((nodes[peak] as OpNode).id)) return [];
+    return joined > 0 ? [cuts, plain] : [cuts];
+  }
+
+  /** The cut with which a node that the flow did not meet can run inside the loop. */
+  #join(node: Node, cuts: ReadonlyMap<ValueId, Cut>, late: ReadonlySet<ValueId>): Cut | undefined {
+    if (node.kind === 'loop' || node.hints?.noChunk) return undefined;
+    if (node.operands.some((id) => late.has(id))) return undefined;
+    const pattern = patternOf(node, this.#index.types);
+    if (!pattern) return undefined;
+    const operand = node.operands.findIndex((id) => cuts.has(id));
+    const cut = forward(pattern, operand, cuts.get(node.operands[operand] as ValueId) as Cut);
+    if (isObstacle(cut)) {
+      this.#reject(node.id, { ...cut, rule: 'alignment' });
+      return undefined;
+    }
+    const flow = backward(pattern, cut);
+    if (isObstacle(flow)) {
+      this.#reject(node.id, flow);
+      return undefined;
+    }
+    const aligned = node.operands.every((id, i) => !cuts.has(id) || sameCut(cuts.get(id), flow.operands[i]));
+    return aligned ? cut : undefined;
+  }
+}
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));

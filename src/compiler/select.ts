@@ -1,0 +1,342 @@
+import { invariant, UserError } from '../errors.ts';
+import type { Graph, OpNode, ValueId } from '../ir/node.ts';
+import { printShape } from '../ir/dims.ts';
+import { BudgetError, formatBytes } from './budget.ts';
+import { loopCost } from './cost.ts';
+import { estimate } from './estimate.ts';
+import { type Evaluation, evaluate, evenChunk, largestChunk, loopPeak } from './evaluate.ts';
+import { lower } from './lower.ts';
+import { type Choice, placeLoops, type Region } from './region.ts';
+import { repeatsOf } from './repeats.ts';
+import { type Rejection, searchRegions } from './search.ts';
+import { analyse, type State } from './state.ts';
+import type { Weights } from './weights.ts';
+
+export interface SelectOptions {
+  /** Bytes, or undefined for the smallest peak the search can reach. */
+  readonly budget: number | undefined;
+  /** Largest single storage in bytes. */
+  readonly cap: number;
+  readonly weights: Weights;
+  /** How far around the peak a region may reach, in nodes. */
+  readonly window?: number;
+  /** How many partial plans are kept. */
+  readonly beam?: number;
+  readonly onRejection?: (rejection: Rejection) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const WINDOW = 40;
+const BEAM = 4;
+/** Every step of a plan covers all repeats of a region, so that plans are short even for deep models. */
+const MAX_STEPS = 24;
+
+/** Loops that were chosen together: a region and its repeats, with one chunk size. */
+interface Family {
+  readonly regions: readonly Region[];
+  readonly chunkSize: number;
+  /** L of all of its loops. */
+  readonly cost: number;
+}
+
+/** A state of the dynamic programme: loops chosen so far, and the exact memory of the graph with them. */
+interface Partial {
+  readonly families: readonly Family[];
+  readonly state: State;
+  readonly cost: number;
+}
+
+/** A way to lower the peak of a partial plan. */
+interface Candidate {
+  readonly evaluation: Evaluation;
+  readonly chunkSize: number;
+  readonly cost: number;
+  readonly peak: number;
+}
+
+/**
+ * Chooses the loops: least Σ L(loop) with the peak within the budget and every storage within the cap.
+ *
+ * @throws BudgetError naming the smallest reachable peak and what holds it there.
+ */
+export function select(graph: Graph, options: SelectOptions): Choice[] {
+  const search = new Selection(graph, options);
+  const families = options.budget === undefined ? search.smallest() : search.within(options.budget);
+  return families.flatMap(({ regions, chunkSize }) => regions.map((region) => ({ region, chunkSize })));
+}
+
+class Selection {
+  readonly #graph: Graph;
+  readonly #options: SelectOptions;
+  readonly #known = new Map<string, Partial>();
+  readonly #empty: Partial;
+
+  constructor(graph: Graph, options: SelectOptions) {
+    this.#graph = graph;
+    this.#options = options;
+    this.#empty = { families: [], state: analyse(graph, options.cap), cost: 0 };
+  }
+
+  /** The cheapest families within a budget. */
+  within(budget: number): readonly Family[] {
+    if (this.#fits(this.#empty.state, budget)) return [];
+    const found = this.#cheapest(budget);
+    if (found) return this.#refine(found, budget).families;
+    const least = this.#leastPeak();
+    if (!this.#fits(least.state, budget)) throw this.#tooSmall(budget, least);
+    return this.#refine(least, budget).families;
+  }
+
+  /** The cheapest families with the smallest peak that the search reaches. */
+  smallest(): readonly Family[] {
+    const least = this.#leastPeak();
+    const budget = least.state.peak;
+    if (!this.#fits(least.state, budget)) throw this.#tooSmall(budget, least);
+    const plans = [this.#refine(least, budget)];
+    const cheap = this.#cheapest(budget);
+    if (cheap) plans.push(this.#refine(cheap, budget));
+    return plans.sort((a, b) => a.cost - b.cost)[0]?.families ?? [];
+  }
+
+  #fits({ peak, oversized }: State, budget: number): boolean {
+    return peak <= budget && oversized.length === 0;
+  }
+
+  /** Beam search by cost. Every step brings the node at the peak within the budget. */
+  #cheapest(budget: number): Partial | undefined {
+    let beam = [this.#empty];
+    let best: Partial | undefined;
+    for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
+      const next = new Map<string, Partial>();
+      for (const partial of beam) {
+        this.#options.signal?.throwIfAborted();
+        for (const candidate of this.#within(partial, budget)) {
+          const child = this.#extend(partial, candidate, budget);
+          if (best && child.cost >= best.cost) continue;
+          if (this.#fits(child.state, budget)) best = child;
+          else if (child.state.peak <= partial.state.peak) next.set(keyOf(child.families), child);
+        }
+      }
+      beam = [...next.values()].sort((a, b) => a.cost - b.cost).slice(0, this.#options.beam ?? BEAM);
+    }
+    return best;
+  }
+
+  /** Beam search by peak, with the smallest chunks. */
+  #leastPeak(): Partial {
+    let beam = [this.#empty];
+    let best = this.#empty;
+    for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
+      const next = new Map<string, Partial>();
+      for (const partial of beam) {
+        this.#options.signal?.throwIfAborted();
+        for (const candidate of this.#lowering(partial)) {
+          const child = this.#extend(partial, candidate, candidate.peak);
+          if (lowerThan(child.state, partial.state)) next.set(keyOf(child.families), child);
+        }
+      }
+      beam = [...next.values()]
+        .sort((a, b) => compareStates(a.state, b.state) || a.cost - b.cost)
+        .slice(0, this.#options.beam ?? BEAM);
+      if (beam[0] && lowerThan(beam[0].state, best.state)) best = beam[0];
+    }
+    return best;
+  }
+
+  /** Candidates that bring the peak (or a storage over the cap) of a partial plan within the budget. */
+  #within(partial: Partial, budget: number): Candidate[] {
+    const { state } = partial;
+    const { cap } = this.#options;
+    const candidates: Candidate[] = [];
+    for (const evaluation of this.#evaluations(state, budget)) {
+      const chunkSize = largestChunk(evaluation, budget, cap);
+      if (chunkSize < 1 || evaluation.aroundBytes > Math.max(state.peak, budget)) continue;
+      candidates.push(this.#candidate(state, evaluation, chunkSize));
+    }
+    const hinted = preferred(candidates);
+    const least = (a: Candidate, b: Candidate): number => outcome(a.evaluation) - outcome(b.evaluation) || a.cost - b.cost;
+    const cheapest = distinct(hinted.sort((a, b) => a.cost - b.cost), BEAM);
+    return distinct([...cheapest, ...hinted.sort(least).slice(0, 2 * BEAM)], 2 * BEAM);
+  }
+
+  /** Candidates that lower the peak of a partial plan as far as they can. */
+  #lowering({ state }: Partial): Candidate[] {
+    const candidates: Candidate[] = [];
+    for (const evaluation of this.#evaluations(state, state.peak - 1)) {
+      const peak = loopPeak(evaluation, 1);
+      const helps = peak < state.peak || state.oversized.length > 0;
+      if (!helps || evaluation.aroundBytes > state.peak) continue;
+      candidates.push(this.#candidate(state, evaluation, 1));
+    }
+    candidates.sort(
+      (a, b) => a.peak - b.peak || a.evaluation.aroundBytes - b.evaluation.aroundBytes || a.cost - b.cost,
+    );
+    return distinct(candidates, 2 * BEAM);
+  }
+
+  #evaluations(state: State, budget: number): Evaluation[] {
+    const at = state.peak > budget ? state.peakAt : (state.oversized[0] as number);
+    const node = state.index.graph.nodes[at];
+    if (node === undefined || node.kind === 'loop') return [];
+    const { window = WINDOW, onRejection } = this.#options;
+    const regions = searchRegions(state.index, at, { window, ...(onRejection ? { onRejection } : {}) });
+    return regions.flatMap((region) => evaluate(state, region) ?? []);
+  }
+
+  #candidate(state: State, evaluation: Evaluation, chunkSize: number): Candidate {
+    const { loop, calls, arrangement } = evaluation;
+    const { types } = state.index;
+    const cost = loopCost(arrangement.inside, loop, calls.length, chunkSize, types, this.#options.weights).total;
+    return { evaluation, chunkSize, cost, peak: loopPeak(evaluation, chunkSize) };
+  }
+
+  /** The partial plan with a candidate's loop, and the same loop over every repeat that exceeds the budget too. */
+  #extend(partial: Partial, candidate: Candidate, budget: number): Partial {
+    const { state } = partial;
+    const { region } = candidate.evaluation;
+    const exceeds = (id: ValueId): boolean => {
+      const at = state.index.definedAt.get(id) as number;
+      return (state.peaks[at] as number) > budget || state.oversized.includes(at);
+    };
+    const repeats = repeatsOf(state.index, region).filter(
+      (repeat) => repeat === region || [...repeat.cuts.keys()].some(exceeds),
+    );
+    return this.#partial([
+      ...partial.families,
+      { regions: repeats, chunkSize: candidate.chunkSize, cost: candidate.cost * repeats.length },
+    ]);
+  }
+
+  #partial(families: readonly Family[]): Partial {
+    const key = keyOf(families);
+    let partial = this.#known.get(key);
+    if (!partial) {
+      const choices = families.flatMap(({ regions, chunkSize }) =>
+        regions.map((region): Choice => ({ region, chunkSize })),
+      );
+      const state = analyse(placeLoops(this.#graph, choices), this.#options.cap);
+      partial = { families, state, cost: families.reduce((sum, { cost }) => sum + cost, 0) };
+      this.#known.set(key, partial);
+    }
+    return partial;
+  }
+
+  /** Drops loops that the budget does not need, the dearest first, and makes the chunks of the others as large as it allows. */
+  #refine(plan: Partial, budget: number): Partial {
+    let current = plan;
+    const replace = (at: number, family: Family | undefined): boolean => {
+      const families = current.families.flatMap((other, i) => (i === at ? (family ?? []) : other));
+      const trial = this.#partial(families);
+      if (!this.#fits(trial.state, budget)) return false;
+      current = trial;
+      return true;
+    };
+    const dearest = (): number[] =>
+      current.families
+        .map((_, i) => i)
+        .sort((a, b) => (current.families[b] as Family).cost - (current.families[a] as Family).cost);
+    for (const at of dearest().sort((a, b) => b - a)) replace(at, undefined);
+    for (const at of dearest()) {
+      for (const region of (current.families[at] as Family).regions) {
+        const { regions, chunkSize, cost } = current.families[at] as Family;
+        if (regions.length === 1) break;
+        const fewer = regions.filter((other) => other !== region);
+        replace(at, { regions: fewer, chunkSize, cost: (cost / regions.length) * fewer.length });
+      }
+    }
+    for (const at of dearest()) {
+      const family = current.families[at] as Family;
+      const extent = (family.regions[0] as Region).extent;
+      let low = family.chunkSize;
+      let high = Math.ceil(extent / 2);
+      while (low < high) {
+        const middle = Math.ceil((low + high) / 2);
+        if (replace(at, this.#resized(family, middle))) low = middle;
+        else high = middle - 1;
+      }
+      const even = evenChunk(extent, (current.families[at] as Family).chunkSize);
+      replace(at, this.#resized(family, even));
+    }
+    return current;
+  }
+
+  /** A family with another chunk size, its cost recomputed. */
+  #resized(family: Family, chunkSize: number): Family {
+    const [region] = family.regions as [Region];
+    const evaluation = evaluate(this.#empty.state, region);
+    invariant(evaluation !== undefined, 'a chosen region is not convex');
+    const { cost } = this.#candidate(this.#empty.state, evaluation, chunkSize);
+    return { regions: family.regions, chunkSize, cost: cost * family.regions.length };
+  }
+
+  #tooSmall(budget: number, least: Partial): UserError {
+    const { peakBytes, liveAtPeak } = estimate(lower(least.state.index.graph));
+    const holds = liveAtPeak.slice(0, 8).map(({ value, bytes, at }) => {
+      const type = least.state.index.types.get(value);
+      const where = at ? `  ${at.file}:${at.line}:${at.column}` : '';
+      return `  ${formatBytes(bytes).padStart(11)}  ${value}${type ? ` ${printShape(type.shape)}` : ''}${where}`;
+    });
+    const { cap } = this.#options;
+    const why =
+      peakBytes <= budget
+        ? `a single storage must be larger than the cap of ${formatBytes(cap)}`
+        : `the smallest peak the search reaches is ${formatBytes(peakBytes)} (${peakBytes} bytes)`;
+    const facts = { budgetBytes: budget, smallestPeakBytes: peakBytes, alive: liveAtPeak };
+    return new BudgetError(
+      `${this.#graph.name}: no plan meets the budget of ${formatBytes(budget)} (${budget} bytes): ${why}. Alive there:\n${holds.join('\n')}\nRaise the budget or use smaller dimensions.`,
+      facts,
+    );
+  }
+}
+
+/** What is left of a region's memory when its chunks are as small as possible. */
+const outcome = (evaluation: Evaluation): number => Math.max(evaluation.aroundBytes, loopPeak(evaluation, 1));
+
+/** The first `count` candidates whose loops run different kernels. */
+function distinct(candidates: readonly Candidate[], count: number): Candidate[] {
+  const seen = new Set<string>();
+  const chosen: Candidate[] = [];
+  for (const candidate of candidates) {
+    const { arrangement, region } = candidate.evaluation;
+    const last = arrangement.inside.at(-1) as OpNode;
+    const cut = region.cuts.get(last.id);
+    const calls = candidate.evaluation.calls.map((id) => id.split(' ')[0]).join(' ');
+    const key = `${calls} ${region.extent} ${cut?.axis} ${candidate.chunkSize}`;
+    if (seen.has(key)) continue;
+    seen.add(key);
+    chosen.push(candidate);
+    if (chosen.length === count) break;
+  }
+  return chosen;
+}
+
+/** The author's regions come first, then the author's dimensions; without either all candidates are equal. */
+function preferred(candidates: Candidate[]): Candidate[] {
+  const inRegion = candidates.filter(({ evaluation: { arrangement } }) => {
+    const region = arrangement.inside[0]?.hints?.region;
+    return region !== undefined && arrangement.inside.every((node) => node.hints?.region === region);
+  });
+  const among = inRegion.length > 0 ? inRegion : candidates;
+  const along = among.filter(({ evaluation: { arrangement, loop } }) =>
+    arrangement.inside.some((node) => node.hints?.preferChunk === loop.over),
+  );
+  return along.length > 0 ? along : among;
+}
+
+const keyOf = (families: readonly Family[]): string =>
+  families
+    .map(({ regions, chunkSize }) => {
+      const of = regions.map(({ cuts, extent }) => {
+        const [id, cut] = [...cuts].at(-1) as [ValueId, { axis: number; multiple: number }];
+        return `${[...cuts.keys()].join(' ')} ${id} ${cut.axis} ${cut.multiple} ${extent}`;
+      });
+      return `${of.sort().join(';')} ${chunkSize}`;
+    })
+    .sort()
+    .join('|');
+
+/** By peak, then by how many nodes run at it. */
+const compareStates = (a: State, b: State): number =>
+  a.oversized.length - b.oversized.length || a.peak - b.peak || atPeak(a) - atPeak(b);
+const lowerThan = (a: State, b: State): boolean => compareStates(a, b) < 0;
+const atPeak = ({ peaks, peak }: State): number => peaks.filter((bytes) => bytes === peak).length;
