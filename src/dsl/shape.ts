@@ -25,24 +25,32 @@ type Join<S extends Shape> = S extends readonly [infer H extends Dim]
     : '';
 export type ShowDim<D extends Dim> = IsUnknown<D> extends true ? '?' : `${D}`;
 
+// Compared inside a box, a dimension that is a type parameter equals itself; bare, TypeScript would put off the answer.
+interface Box<T> {
+  readonly is: T;
+}
+type Identical<A, B> = Box<A> extends Box<B> ? (Box<B> extends Box<A> ? true : false) : false;
+
 /** Equal, or not known to differ. */
-export type Same<A extends Dim, B extends Dim> = [A] extends [B] ? true : [B] extends [A] ? true : false;
+export type Same<A extends Dim, B extends Dim> =
+  Box<A> extends Box<B> ? true : Box<B> extends Box<A> ? true : false;
 
-type Identical<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
-
-type BroadcastDim<A extends Dim, B extends Dim> = [A] extends [1]
-  ? B
-  : [B] extends [1]
+type BroadcastDim<A extends Dim, B extends Dim> =
+  Identical<A, B> extends true
     ? A
-    : IsUnknown<A> extends true
+    : [A] extends [1]
       ? B
-      : IsUnknown<B> extends true
+      : [B] extends [1]
         ? A
-        : [A] extends [B]
-          ? A
-          : [B] extends [A]
-            ? B
-            : null;
+        : IsUnknown<A> extends true
+          ? B
+          : IsUnknown<B> extends true
+            ? A
+            : [A] extends [B]
+              ? A
+              : [B] extends [A]
+                ? B
+                : null;
 
 type BroadcastAxes<A extends Shape, B extends Shape, Out extends Shape = []> = A extends readonly [
   ...infer AI extends Shape,
@@ -51,11 +59,16 @@ type BroadcastAxes<A extends Shape, B extends Shape, Out extends Shape = []> = A
   ? B extends readonly [...infer BI extends Shape, infer BL extends Dim]
     ? BroadcastDim<AL, BL> extends infer D extends Dim
       ? BroadcastAxes<AI, BI, [D, ...Out]>
-      : null
+      : Mismatch
     : [...A, ...Out]
   : [...B, ...Out];
 
-/** The shape two operands broadcast to by numpy's rules; `null` when they do not. */
+/** Stands for the result of operands that do not fit. No shape is assignable to it, not even a generic one. */
+export interface Mismatch extends ReadonlyArray<Dim> {
+  readonly mismatch: true;
+}
+
+/** The shape two operands broadcast to by numpy's rules, or {@link Mismatch}. */
 export type Broadcast<A extends Shape, B extends Shape> =
   IsOpen<A> extends true
     ? Dim[]
@@ -66,11 +79,11 @@ export type Broadcast<A extends Shape, B extends Shape> =
         : BroadcastAxes<A, B>;
 
 /** A computed shape, or an unknown one after a mistake that has been reported already. */
-export type Known<S> = S extends Shape ? S : Dim[];
+export type Known<S extends Shape> = S extends Mismatch ? Dim[] : S;
 
 /** `unknown` (no constraint) when operands broadcast, else the message. */
 export type Broadcastable<Op extends string, A extends Shape, B extends Shape> =
-  Broadcast<A, B> extends Shape ? unknown : `${Op}: cannot broadcast ${Show<A>} with ${Show<B>}`;
+  Broadcast<A, B> extends Mismatch ? `${Op}: cannot broadcast ${Show<A>} with ${Show<B>}` : unknown;
 
 /** Legal axes of a shape: -rank … rank - 1. */
 export type Axis<S extends Shape> =
@@ -261,38 +274,40 @@ export type Reshaped<A extends Shape, B extends Shape> =
 
 // Contractions.
 
-type Last<S extends Shape> = S extends readonly [...Shape, infer D extends Dim] ? D : Dim;
-type Init<S extends Shape> = S extends readonly [...infer L extends Shape, Dim] ? L : Dim[];
+// Patterns match `unknown`, not `Dim`: TypeScript cannot tell that a type parameter is a `Dim` while it resolves them.
+type AsShape<T extends readonly unknown[]> = { -readonly [K in keyof T]: T[K] & Dim };
+type Last<S extends Shape> = S extends readonly [...unknown[], infer D] ? D & Dim : Dim;
+type Init<S extends Shape> = S extends readonly [...infer L, unknown] ? AsShape<L> : Dim[];
 export type ReplaceLast<S extends Shape, D extends Dim> = IsOpen<S> extends true ? Dim[] : [...Init<S>, D];
 export type LastOf<S extends Shape> = IsOpen<S> extends true ? Dim : Last<S>;
 
-/** The shape of a matrix product; `null` when the batches do not broadcast. */
+/** The shape of a matrix product, or {@link Mismatch}. */
 export type MatMul<A extends Shape, B extends Shape> =
   IsOpen<A> extends true
     ? Dim[]
     : IsOpen<B> extends true
       ? Dim[]
-      : A extends readonly [...infer BA extends Shape, infer M extends Dim, Dim]
-        ? B extends readonly [...infer BB extends Shape, Dim, infer N extends Dim]
-          ? Broadcast<BA, BB> extends infer L extends Shape
-            ? [...L, M, N]
-            : null
-          : null
-        : null;
+      : A extends readonly [...infer BA, infer M, unknown]
+        ? B extends readonly [...infer BB, unknown, infer N]
+          ? Broadcast<AsShape<BA>, AsShape<BB>> extends Mismatch
+            ? Mismatch
+            : [...Broadcast<AsShape<BA>, AsShape<BB>>, M & Dim, N & Dim]
+          : Mismatch
+        : Mismatch;
 export type Multipliable<A extends Shape, B extends Shape> =
   IsOpen<A> extends true
     ? unknown
     : IsOpen<B> extends true
       ? unknown
-      : A extends readonly [...Shape, Dim, infer K extends Dim]
-        ? B extends readonly [...Shape, infer L extends Dim, Dim]
-          ? Same<K, L> extends true
-            ? MatMul<A, B> extends Shape
-              ? unknown
-              : `matmul: cannot broadcast the leading axes of ${Show<A>} with ${Show<B>}`
+      : A extends readonly [...unknown[], unknown, infer K]
+        ? B extends readonly [...unknown[], infer L, unknown]
+          ? Same<K & Dim, L & Dim> extends true
+            ? MatMul<A, B> extends Mismatch
+              ? `matmul: cannot broadcast the leading axes of ${Show<A>} with ${Show<B>}`
+              : unknown
             : `matmul: contracted extents differ: ${Show<A>} · ${Show<B>}`
-          : `matmul: operands need at least 2 axes: ${Show<A>} · ${Show<B>}`
-        : `matmul: operands need at least 2 axes: ${Show<A>} · ${Show<B>}`;
+          : `matmul: expected matrices (rank ≥ 2), got ${Show<B>}`
+        : `matmul: expected matrices (rank ≥ 2), got ${Show<A>}`;
 
 /** `unknown` when a vector `W` fits the last axis of `X`, else the message. */
 export type FitsLast<Op extends string, X extends Shape, W extends Shape> =
@@ -319,6 +334,10 @@ export type AddDim<A extends Dim, B extends Dim> =
           : string
         : string;
 
+export type First<T extends readonly Shape[]> = T extends readonly [infer F extends Shape, ...unknown[]]
+  ? F
+  : Dim[];
+
 type SameExcept<A extends Shape, B extends Shape, I extends number> = A['length'] extends B['length']
   ? false extends {
       [K in keyof A]: K extends `${I}` ? true : K extends keyof B ? Same<A[K], B[K] & Dim> : true;
@@ -330,11 +349,11 @@ type SameExcept<A extends Shape, B extends Shape, I extends number> = A['length'
 export type Concat<
   T extends readonly Shape[],
   A extends number,
-  Out extends Shape | null = null,
+  Out extends Shape = Mismatch,
 > = T extends readonly [infer H extends Shape, ...infer R extends readonly Shape[]]
   ? IsOpen<H> extends true
     ? Dim[]
-    : Concat<R, A, Out extends Shape ? SetAt<Out, A, AddDim<At<Out, A>, At<H, A>>> : [...H]>
+    : Concat<R, A, Out extends Mismatch ? [...H] : SetAt<Out, A, AddDim<At<Out, A>, At<H, A>>>>
   : T extends readonly []
     ? Out
     : Dim[];

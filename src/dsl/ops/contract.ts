@@ -32,14 +32,29 @@ type FitsLinear<X extends Shape, O extends Dim, I extends Dim, Transposed extend
       ? unknown
       : `linear: expected last axis ${ShowDim<Transposed extends true ? O : I>} for weight ${Show<[O, I]>}${Transposed extends true ? ' (transposed)' : ''}, got ${Show<X>}`;
 
+type FitsBias<O extends Dim, B extends Shape> =
+  IsOpen<B> extends true
+    ? unknown
+    : B extends readonly [infer D]
+      ? Same<O, D & Dim> extends true
+        ? unknown
+        : `linear: expected bias [${ShowDim<O>}], got ${Show<B>}`
+      : `linear: expected bias [${ShowDim<O>}], got ${Show<B>}`;
+
 /**
  * x · wᵀ + bias over the last axis. The weight is [out, in] as in PyTorch's Linear, or [in, out] (GPT-2's Conv1D) with
  * `transposed: true`.
  */
-export function linear<X extends Shape, O extends Dim, I extends Dim, const T extends boolean = false>(
+export function linear<
+  X extends Shape,
+  O extends Dim,
+  I extends Dim,
+  B extends Shape,
+  const T extends boolean = false,
+>(
   x: Tensor<X>,
   weight: Tensor<readonly [O, I]> & FitsLinear<X, O, I, T>,
-  bias?: Tensor<readonly [NoInfer<T extends true ? I : O>]> | undefined,
+  bias?: (Tensor<B> & FitsBias<T extends true ? I : O, B>) | undefined,
   options: { readonly transposed?: T } = {},
 ): Tensor<ReplaceLast<X, T extends true ? I : O>> {
   return emit('linear', bias ? [x, weight, bias] : [x, weight], { transposed: options.transposed ?? false });

@@ -5,6 +5,7 @@ import type {
   Concat,
   Concatenable,
   Dim,
+  First,
   Known,
   Permutation,
   Permute,
@@ -93,8 +94,8 @@ export function slice<
 }
 
 /** Operands one after another along an axis; the other axes agree. */
-export function concat<const T extends readonly Shape[], const A extends Axis<T[0] & Shape>>(
-  tensors: readonly [...{ [K in keyof T]: Tensor<T[K]> & Concatenable<T[0] & Shape, T[K], NoInfer<A>> }],
+export function concat<const T extends readonly Shape[], const A extends Axis<First<T>>>(
+  tensors: readonly [...{ [K in keyof T]: Tensor<T[K]> & Concatenable<First<T>, T[K], NoInfer<A>> }],
   axis: A,
 ): Tensor<Known<Concat<T, A>>> {
   const parts: readonly Tensor[] = tensors;
