@@ -3,9 +3,22 @@ import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
 import { dispatchFolded, dispatchLines, expanded, repeatAlong } from './fold.ts';
 import { expect, expectShape, type ScratchOptions, scratchOf } from './options.ts';
-import { lineMean } from './reduce.ts';
 
 type NormOptions = ScratchOptions & { readonly epsilon?: number };
+
+/** The mean as an offset from the first element: rounding grows with the spread of the row, not with its size. */
+const lineCentre = defineKernel(
+  function centre(this: KernelThis, a: KernelArray, length: number): number {
+    const first = a[this.thread.y]![this.thread.x]![0]!;
+    let total = 0;
+    for (let i = 1; i < length; i++) {
+      total += a[this.thread.y]![this.thread.x]![i]! - first;
+    }
+    return first + total / length;
+  },
+  1,
+  ['Integer'],
+);
 
 const lineDeviation = defineKernel(
   function reciprocalDeviation(
@@ -58,7 +71,7 @@ export function layerNorm(
   ];
   const source = x.view;
   const { device } = into;
-  dispatchLines(device, lineMean, mean, source, axis, [], [length]);
+  dispatchLines(device, lineCentre, mean, source, axis, [], [length]);
   dispatchLines(device, lineDeviation, scale, source, axis, [mean], [length, epsilon]);
   dispatchFolded(device, applyLayerNorm, into.view, [
     source,

@@ -40,7 +40,7 @@ export const sum = reduction(
   ),
 );
 
-export const lineMean = defineKernel(
+const lineMean = defineKernel(
   function mean(this: KernelThis, a: KernelArray, length: number): number {
     let total = 0;
     for (let i = 0; i < length; i++) {

@@ -141,9 +141,9 @@ const powReal = scalar('powScalar', function (this: KernelThis, a: KernelArray, 
   const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
   // Devices define powers of positive bases only: sign, zero and exponent 0 are handled here.
   const magnitude = (x === 0 ? 1 : Math.abs(x)) ** y;
-  const odd = y - 2 * Math.floor(y / 2) !== 0;
+  const odd = y - 2 * Math.floor(y / 2);
   const zero = y > 0 ? 0 : 1 / Math.abs(x);
-  const negative = y === Math.floor(y) ? (odd ? -magnitude : magnitude) : Math.sqrt(x);
+  const negative = y === Math.floor(y) ? (odd > 0.5 ? -magnitude : magnitude) : Math.sqrt(x);
   return y === 0 ? 1 : x === 0 ? zero : x > 0 ? magnitude : negative;
 });
 

@@ -18,8 +18,8 @@ export const sin = unary('sin', function (this: KernelThis, a: KernelArray): num
   const sine = r + r * u * (-0.1666666454 + u * (0.008332725063 - u * 0.0001958291232));
   const cosine = 1 - 0.5 * u + u * u * (0.0416666645 + u * (-0.001388827724 + u * 0.00002454262618));
   const quadrant = k - 4 * Math.floor(k * 0.25);
-  const odd = quadrant === 1 || quadrant === 3;
-  const value = odd ? cosine : sine;
+  const odd = quadrant - 2 * Math.floor(quadrant * 0.5);
+  const value = odd > 0.5 ? cosine : sine;
   return quadrant >= 2 ? -value : value;
 });
 
@@ -32,8 +32,8 @@ export const cos = unary('cos', function (this: KernelThis, a: KernelArray): num
   const sine = r + r * u * (-0.1666666454 + u * (0.008332725063 - u * 0.0001958291232));
   const cosine = 1 - 0.5 * u + u * u * (0.0416666645 + u * (-0.001388827724 + u * 0.00002454262618));
   const quadrant = k - 4 * Math.floor(k * 0.25);
-  const odd = quadrant === 1 || quadrant === 3;
-  const value = odd ? sine : cosine;
+  const odd = quadrant - 2 * Math.floor(quadrant * 0.5);
+  const value = odd > 0.5 ? sine : cosine;
   return quadrant === 1 || quadrant === 2 ? -value : value;
 });
 

@@ -1,0 +1,328 @@
+import type { Attrs, DType } from '../../src/ir/node.ts';
+
+/** How the numbers of an operand are drawn. */
+export type Kind =
+  | 'normal'
+  | 'positive'
+  | 'nonzero'
+  | 'extreme'
+  | 'extremePositive'
+  | 'extremeNonzero'
+  | 'angles'
+  | 'integers'
+  | 'small integers'
+  | 'equal'
+  | 'masked'
+  | 'truth'
+  | { readonly below: number };
+
+export interface OperandSpec {
+  readonly shape: readonly number[];
+  readonly kind: Kind;
+  readonly dtype: DType;
+}
+
+export interface OpCase {
+  readonly op: string;
+  readonly operands: readonly OperandSpec[];
+  readonly attrs: Attrs;
+}
+
+const operand = (shape: readonly number[], kind: Kind = 'normal'): OperandSpec => ({
+  shape,
+  kind,
+  dtype: kind === 'integers' || kind === 'truth' || typeof kind === 'object' ? 'i32' : 'f32',
+});
+
+const make = (op: string, operands: readonly OperandSpec[], attrs: Attrs = {}): OpCase => ({
+  op,
+  operands,
+  attrs,
+});
+
+/** Ranks 0 to 5, odd extents, extents of 1, lengths around the SIMD width and above 128. */
+const SHAPES: readonly (readonly number[])[] = [
+  [],
+  [1],
+  [7],
+  [129],
+  [3, 5],
+  [2, 3, 7],
+  [2, 1, 3, 5],
+  [2, 3, 2, 1, 4],
+];
+
+const PAIRS: readonly (readonly [readonly number[], readonly number[]])[] = [
+  [[7], [7]],
+  [[], [5]],
+  [
+    [3, 1],
+    [1, 129],
+  ],
+  [
+    [2, 1, 5],
+    [3, 1],
+  ],
+  [
+    [4, 3, 1, 2],
+    [3, 5, 1],
+  ],
+  [
+    [2, 1, 2, 3, 2],
+    [3, 1, 1, 2],
+  ],
+];
+
+/** Operand values by op where not every number will do: first ordinary ones, then extremes. */
+const DOMAIN: Readonly<Record<string, readonly [Kind, Kind]>> = {
+  sqrt: ['positive', 'extremePositive'],
+  rsqrt: ['positive', 'extremePositive'],
+  log: ['positive', 'extremePositive'],
+  reciprocal: ['nonzero', 'extremeNonzero'],
+  sin: ['angles', 'extreme'],
+  cos: ['angles', 'extreme'],
+};
+const UNARY = 'neg abs relu sqrt rsqrt exp log sin cos tanh erf sigmoid silu reciprocal copy'.split(' ');
+
+function unaryCases(op: string, attrs: Attrs = {}): OpCase[] {
+  const [ordinary, extreme] = DOMAIN[op] ?? ['normal', 'extreme'];
+  return [
+    ...SHAPES.map((shape) => make(op, [operand(shape, ordinary)], attrs)),
+    make(op, [operand([19], extreme)], attrs),
+  ];
+}
+
+const BINARY = 'add sub mul maximum minimum equal less lessEqual greater greaterEqual'.split(' ');
+
+const binaryCases = (op: string): OpCase[] => [
+  ...PAIRS.map(([a, b]) => make(op, [operand(a), operand(b)])),
+  make(op, [operand([19], 'extreme'), operand([19], 'extreme')]),
+  make(op, [operand([6, 1], 'integers'), operand([6], 'integers')]),
+];
+
+const SCALAR: Readonly<Record<string, readonly number[]>> = {
+  addScalar: [0.1, -3],
+  mulScalar: [0.125, -1e4],
+  divScalar: [3, 0.1],
+  maximumScalar: [0, 0.5],
+  minimumScalar: [0, -88],
+  rsubScalar: [1, 0],
+  equalScalar: [0, 88],
+  lessScalar: [0, 0.5],
+  lessEqualScalar: [0, 88],
+  greaterScalar: [0, -0.5],
+  greaterEqualScalar: [0, 1e4],
+};
+
+const scalarCases = (op: string, values: readonly number[]): OpCase[] =>
+  values.flatMap((value) => [
+    make(op, [operand([2, 3, 7])], { value }),
+    make(op, [operand([19], 'extreme')], { value }),
+    make(op, [operand([9], 'integers')], { value }),
+  ]);
+
+const softmaxCases: OpCase[] = [
+  ...[[1], [7], [5, 129], [2, 3, 5], [2, 3, 4, 5], [2, 1, 3, 2, 4]].flatMap((shape) =>
+    shape.map((_, axis) => make('softmax', [operand(shape)], { axis })),
+  ),
+  make('softmax', [operand([3, 19], 'extreme')], { axis: 1 }),
+  make('softmax', [operand([2, 1030], 'equal')], { axis: 1 }),
+  make('softmax', [operand([4, 9], 'masked')], { axis: 1 }),
+];
+
+const reduceCases = ['sum', 'mean', 'amax', 'amin'].flatMap((op) => [
+  ...[[7], [3, 129], [2, 3, 5], [2, 3, 4, 5]].flatMap((shape) =>
+    shape.map((_, axis) => make(op, [operand(shape)], { axis, keepdims: axis % 2 === 0 })),
+  ),
+  // Longer than the 1000 iterations after which gpu.js cuts loops by default.
+  make(op, [operand([2, 1537])], { axis: 1, keepdims: false }),
+  make(op, [operand([3, 19], 'extreme')], { axis: 1, keepdims: true }),
+  make(op, [operand([3, 5], 'integers')], { axis: 0, keepdims: false }),
+]);
+
+const matmulCases = (
+  [
+    [
+      [1, 1],
+      [1, 1],
+    ],
+    [
+      [3, 7],
+      [7, 5],
+    ],
+    [
+      [2, 129],
+      [129, 9],
+    ],
+    [
+      [3, 1025],
+      [1025, 2],
+    ],
+    [
+      [4, 3, 5],
+      [4, 5, 6],
+    ],
+    [
+      [2, 3, 4, 5],
+      [2, 3, 5, 7],
+    ],
+    [
+      [2, 1, 4, 5],
+      [3, 5, 2],
+    ],
+    [
+      [3, 4],
+      [2, 4, 5],
+    ],
+    [
+      [2, 1, 2, 3, 4],
+      [1, 3, 1, 4, 5],
+    ],
+  ] as const
+).map(([a, b]) => make('matmul', [operand(a), operand(b)]));
+
+const linearCases = [[5], [3, 5], [2, 3, 5], [2, 3, 4, 5], [2, 2, 3, 1, 5]].flatMap((shape) => [
+  make('linear', [operand(shape), operand([7, 5])], { transposed: false }),
+  make('linear', [operand(shape), operand([7, 5]), operand([7])], { transposed: false }),
+  make('linear', [operand(shape), operand([5, 9]), operand([9])], { transposed: true }),
+]);
+
+const normCases = [[7], [3, 129], [2, 3, 5], [2, 3, 4, 5]].flatMap((shape) => {
+  const channels = operand(shape.slice(-1));
+  return [
+    make('layerNorm', [operand(shape), channels, channels], { epsilon: 1e-5 }),
+    make('rmsNorm', [operand(shape), channels], { epsilon: 1e-6 }),
+  ];
+});
+const normEdges = [
+  make('layerNorm', [operand([2, 1030], 'equal'), operand([1030]), operand([1030])], { epsilon: 1e-5 }),
+  make('rmsNorm', [operand([2, 1030], 'equal'), operand([1030])], { epsilon: 1e-5 }),
+];
+
+const viewCases = [
+  make('reshape', [operand([6, 8])], { shape: [6, 2, 4] }),
+  make('reshape', [operand([3, 4, 5])], { shape: [12, 5] }),
+  make('reshape', [operand([4, 6])], { shape: [2, 12] }),
+  make('reshape', [operand([6, 4, 5])], { shape: [4, 6, 5] }),
+  make('reshape', [operand([1, 6, 1])], { shape: [2, 1, 3] }),
+  make('reshape', [operand([1])], { shape: [] }),
+  make('permute', [operand([2, 3, 4])], { axes: [2, 0, 1] }),
+  make('permute', [operand([2, 1, 3, 4])], { axes: [0, 2, 1, 3] }),
+  make('slice', [operand([3, 9])], { axis: 1, start: 3, length: 4 }),
+  make('slice', [operand([3, 9])], { axis: 0, start: 2, length: 1 }),
+  make('expand', [operand([3, 1])], { shape: [2, 3, 4] }),
+  make('expand', [operand([])], { shape: [2, 3] }),
+];
+
+const rotaryCases = [
+  [3, 6],
+  [1, 2],
+  [2, 5, 8],
+  [2, 3, 5, 4],
+].flatMap((shape) => {
+  const table = operand([shape.at(-2) as number, (shape.at(-1) as number) / 2]);
+  return [false, true].map((interleaved) => make('rotary', [operand(shape), table, table], { interleaved }));
+});
+
+/** Every op at odd sizes, several ranks, with broadcasting and at its extremes. */
+export const cases: readonly OpCase[] = [
+  ...UNARY.flatMap((op) => unaryCases(op)),
+  ...unaryCases('gelu', { tanh: false }),
+  ...unaryCases('gelu', { tanh: true }),
+  ...BINARY.flatMap(binaryCases),
+  ...PAIRS.map(([a, b]) => make('div', [operand(a), operand(b, 'nonzero')])),
+  make('div', [operand([19], 'extreme'), operand([19], 'extremeNonzero')]),
+  ...PAIRS.map(([a, b]) => make('pow', [operand(a, 'positive'), operand(b)])),
+  make('pow', [operand([9, 1], 'small integers'), operand([9], 'small integers')]),
+  ...Object.entries(SCALAR).flatMap(([op, values]) => scalarCases(op, values)),
+  ...[0.3, 4].map((value) => make('rdivScalar', [operand([3, 7], 'nonzero')], { value })),
+  ...[0, 1, 2, 3, 7, -1, -2, -3, 17].map((value) => make('powScalar', [operand([19], 'nonzero')], { value })),
+  ...[0.5, -0.5, 1.7].map((value) => make('powScalar', [operand([19], 'positive')], { value })),
+  make('where', [operand([2, 1, 5], 'truth'), operand([3, 1]), operand([])]),
+  make('where', [operand([7], 'truth'), operand([7], 'integers'), operand([7], 'integers')]),
+  ...matmulCases,
+  ...linearCases,
+  ...softmaxCases,
+  ...normCases,
+  ...normEdges,
+  ...reduceCases,
+  ...viewCases,
+  make('concat', [operand([2, 3]), operand([2, 1]), operand([2, 5])], { axis: 1 }),
+  make('concat', [operand([2, 3, 1, 4]), operand([1, 3, 1, 4])], { axis: 0 }),
+  make('concat', [operand([7])], { axis: 0 }),
+  make('embedding', [operand([11, 5]), operand([7], { below: 11 })]),
+  make('embedding', [operand([4, 3]), operand([2, 3, 2, 5], { below: 4 })]),
+  make('embedding', [operand([4, 3]), operand([], { below: 4 })]),
+  make('iota', [], { length: 129, start: 5, step: 2 }),
+  make('iota', [], { length: 7, start: -3, step: -1 }),
+  make('full', [], { shape: [2, 3, 2, 5], value: -0.1 }),
+  make('full', [], { shape: [], value: 3 }),
+  make('constant', [], { shape: [2, 3], values: [1, -2, 0.1, 1e30, 0, 5] }),
+  make('causalMask', [operand([5, 5])], { rowStart: 0, columnStart: 0 }),
+  make('causalMask', [operand([2, 3, 4, 9])], { rowStart: 5, columnStart: 2 }),
+  make('causalMask', [operand([2, 3, 6])], { rowStart: 0, columnStart: 4 }),
+  ...rotaryCases,
+];
+
+/** Deterministic numbers in [0, 1). */
+export function random(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+const EXTREMES = [
+  0, 1e4, -1e4, 88, -88, 1e-30, -1e-30, 1, -1, 0.5, -0.5, 3.7, -3.7, 20, -20, 1e-3, 5.5, -5.5, 1e-6,
+];
+const LOWEST_F32 = -3.4028234663852886e38;
+
+/** The float32 numbers of an operand. */
+export function draw({ kind }: OperandSpec, count: number, next: () => number): Float64Array {
+  const one = (i: number): number => {
+    const uniform = next() * 6 - 3;
+    if (typeof kind === 'object') return Math.floor(next() * kind.below);
+    switch (kind) {
+      case 'normal':
+        return uniform;
+      case 'positive':
+        return Math.abs(uniform) + 0.01;
+      case 'nonzero':
+        return uniform + Math.sign(uniform) * 0.1;
+      case 'extreme':
+        return EXTREMES[(i * 7) % EXTREMES.length] as number;
+      case 'extremePositive':
+        return Math.abs((EXTREMES[i % EXTREMES.length] as number) || 2);
+      case 'extremeNonzero':
+        return (EXTREMES[i % EXTREMES.length] as number) || 2;
+      case 'angles':
+        return uniform * 1400;
+      case 'integers':
+        return Math.round(uniform * 1000);
+      case 'small integers':
+        return (i % 9) - 4 || 3;
+      case 'equal':
+        return 5.3;
+      case 'masked':
+        // The first two rows of nine are masked altogether, the others in part.
+        return i < 18 || i % 3 === 0 ? LOWEST_F32 : uniform;
+      case 'truth':
+        return Math.round(next());
+      default:
+        return kind satisfies never;
+    }
+  };
+  return Float64Array.from({ length: count }, (_, i) => Math.fround(one(i)));
+}
+
+export const describeCase = ({ op, operands, attrs }: OpCase): string => {
+  const shapes = operands.map(
+    ({ shape, kind }) =>
+      `[${shape.join(', ')}]${kind === 'normal' ? '' : ` ${typeof kind === 'object' ? 'ids' : kind}`}`,
+  );
+  const settings = Object.entries(attrs).map(([name, value]) => `${name} ${value}`);
+  return `${op}(${shapes.join(', ')}${settings.length > 0 ? `; ${settings.join(', ')}` : ''})`;
+};
