@@ -14,6 +14,7 @@ import { describeLoop, type SourceNames } from './describe.ts';
 import { attribute, type Frame, shapeLiteral, shownDimension, viewCall, viewShape } from './expression.ts';
 import { type Line, layOut, WIDTH } from './lines.ts';
 import { chooseNames, type LoopNames } from './names.ts';
+import { sectionHeadings } from './sections.ts';
 import { comment, formatBytes, objectKey, property } from './text.ts';
 import { countUses } from './uses.ts';
 
@@ -52,6 +53,8 @@ class BodyWriter {
   readonly #lines: Line[] = [];
   readonly #used = new Set<ValueId>();
   readonly #peakValue: ValueId | undefined;
+  /** The scope that heads the section of a step of the given scope. */
+  readonly #heading: (scope: string) => string;
   #frames: Frame[] = [];
   #bindings: Bindings = {};
   #scope = '';
@@ -62,6 +65,7 @@ class BodyWriter {
     this.#sources = sources;
     this.#names = chooseNames(plan.program);
     this.#uses = countUses(plan.program);
+    this.#heading = sectionHeadings(plan.program);
     this.#peakValue = plan.planned.timeline[plan.planned.peakIndex]?.value;
     for (const input of plan.program.inputs) {
       this.#types.set(input.id, input);
@@ -118,8 +122,10 @@ class BodyWriter {
   }
 
   /** A heading where the author's scope changes. */
-  #section(scope: string | undefined, depth: number): void {
-    if (scope === undefined || scope === this.#scope) return;
+  #section(path: string | undefined, depth: number): void {
+    if (path === undefined) return;
+    const scope = this.#heading(path);
+    if (scope === this.#scope) return;
     this.#scope = scope;
     const last = this.#lines.at(-1);
     if (last && !last.code.endsWith('{')) this.#push({ indent: 0, code: '' });
@@ -245,7 +251,7 @@ class BodyWriter {
     }
     this.#lines.splice(bodyStart, 0, ...variables.map((code) => ({ indent: depth + 1, code })));
     this.#push({ indent: depth, code: '}' });
-    this.#scope = loop.scope;
+    this.#scope = this.#heading(loop.scope);
   }
 
   #return(): void {

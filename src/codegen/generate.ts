@@ -10,6 +10,7 @@ import {
   StructureKind,
   VariableDeclarationKind,
   type VariableStatementStructure,
+  type WriterFunction,
 } from 'ts-morph';
 import type { Shape } from '../ir/dims.ts';
 import { definedBy, type TensorType, type ValueId } from '../ir/node.ts';
@@ -35,12 +36,10 @@ export function generateModule(plan: Plan, meta: { readonly modelFile?: string }
       quoteKind: QuoteKind.Single,
     },
   });
-  const header = describePlan(plan, sources, meta.modelFile).map((line) => ` * ${comment(line)}`.trimEnd());
-  const file = project.createSourceFile('module.ts', (writer) => {
-    writer.write(`/**\n${header.join('\n')}\n */\n`);
-  });
-  file.addStatements(moduleStatements(plan, writeBody(plan, sources)));
-  return file.getFullText();
+  const statements = moduleStatements(plan, writeBody(plan, sources));
+  const header = describePlan(plan, sources, meta.modelFile).map((line) => ` * ${comment(line)}`);
+  const file = project.createSourceFile('module.ts', { statements });
+  return `/**\n${header.join('\n')}\n */\n${file.getFullText()}`.replace(/[ \t]+$/gm, '');
 }
 
 function moduleStatements(plan: Plan, body: Body): StatementStructures[] {
@@ -98,61 +97,61 @@ function interfaceOf(name: string, members: readonly (readonly [string, string])
 /** Facts for tools that load the module: sizes, and what to feed it. */
 function infoStatement(plan: Plan): VariableStatementStructure {
   const { program } = plan;
-  const record = (entries: readonly (readonly [string, string])[], indent: string): string =>
-    entries.length === 0
-      ? '{}'
-      : `{\n${entries.map(([key, value]) => `${indent}  ${objectKey(key)}: ${value},\n`).join('')}${indent}}`;
   const shape = (extents: Shape): string => `[${extents.join(', ')}]`;
   const tensor = (type: TensorType, below?: number): string =>
     `{ shape: ${shape(type.shape)}, dtype: ${literal(type.dtype)}${below === undefined ? '' : `, below: ${below}`} }`;
-  const initializer = record(
+  const info = record([
+    ['model', literal(plan.model)],
+    ['dims', record(Object.entries(plan.dims).map(([name, value]) => [name, numberLiteral(value)]))],
+    ['backend', literal(plan.backend)],
+    ['budgetBytes', numberLiteral(plan.budgetBytes)],
+    ['unchunkedPeakBytes', numberLiteral(plan.unchunked.peakBytes)],
+    ['plannedPeakBytes', numberLiteral(plan.planned.peakBytes)],
+    ['inputs', record(program.inputs.map((input) => [input.id, tensor(input, input.below)]))],
     [
-      ['model', literal(plan.model)],
-      [
-        'dims',
-        record(
-          Object.entries(plan.dims).map(([name, value]) => [name, numberLiteral(value)]),
-          '  ',
-        ),
-      ],
-      ['backend', literal(plan.backend)],
-      ['budgetBytes', numberLiteral(plan.budgetBytes)],
-      ['unchunkedPeakBytes', numberLiteral(plan.unchunked.peakBytes)],
-      ['plannedPeakBytes', numberLiteral(plan.planned.peakBytes)],
-      [
-        'inputs',
-        record(
-          program.inputs.map((input) => [input.id, tensor(input, input.below)]),
-          '  ',
-        ),
-      ],
-      [
-        'params',
-        record(
-          program.params.map((param) => [
-            param.id,
-            `{ key: ${literal(param.key)}, shape: ${shape(param.shape)} }`,
-          ]),
-          '  ',
-        ),
-      ],
-      [
-        'outputs',
-        record(
-          outputTypes(plan).map(([name, type]) => [name, tensor(type)]),
-          '  ',
-        ),
-      ],
+      'params',
+      record(
+        program.params.map(({ id, key, shape: extents }) => [
+          id,
+          `{ key: ${literal(key)}, shape: ${shape(extents)} }`,
+        ]),
+      ),
     ],
-    '',
-  );
+    ['outputs', record(outputTypes(plan).map(([name, type]) => [name, tensor(type)]))],
+  ]);
   return {
     kind: StructureKind.VariableStatement,
     declarationKind: VariableDeclarationKind.Const,
     isExported: true,
-    declarations: [{ name: 'info', initializer: `${initializer} as const` }],
+    declarations: [
+      {
+        name: 'info',
+        initializer: (writer) => {
+          info(writer);
+          writer.write(' as const');
+        },
+      },
+    ],
   };
 }
+
+/** Writes an object literal, one entry a line. */
+const record =
+  (entries: readonly (readonly [string, string | WriterFunction])[]): WriterFunction =>
+  (writer) => {
+    if (entries.length === 0) {
+      writer.write('{}');
+      return;
+    }
+    writer.inlineBlock(() => {
+      for (const [key, value] of entries) {
+        writer.write(`${objectKey(key)}: `);
+        if (typeof value === 'string') writer.write(value);
+        else value(writer);
+        writer.write(',').newLine();
+      }
+    });
+  };
 
 /** Types of the outputs by name. */
 function outputTypes({ graph }: Plan): [string, TensorType][] {
@@ -174,5 +173,5 @@ const runStatement = (body: Body): FunctionDeclarationStructure => ({
     { name: body.usesParams ? 'params' : '_params', type: 'Params' },
   ],
   returnType: 'Promise<Outputs>',
-  statements: [...body.lines],
+  statements: body.lines.join('\n'),
 });

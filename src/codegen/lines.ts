@@ -25,8 +25,8 @@ export function layOut(lines: readonly Line[]): string[] {
   });
 }
 
-/** The smallest width that nine in ten fit in: a few long lines do not push every comment away. */
+/** The smallest width that four in five fit in: a few long lines do not push every comment away. */
 function mostlyFits(widths: readonly number[]): number {
   const sorted = [...widths].sort((a, b) => a - b);
-  return sorted[Math.ceil(sorted.length * 0.9) - 1] ?? 0;
+  return sorted[Math.ceil(sorted.length * 0.8) - 1] ?? 0;
 }
