@@ -30,7 +30,8 @@ export function parseBudget(text: string): Budget {
   const unit = UNITS[bytes?.[2]?.toLowerCase() ?? ''];
   if (!bytes || unit === undefined) throw badBudget(text, 'not a budget');
   const value = Math.floor(Number(bytes[1]) * unit);
-  if (!(value > 0 && Number.isSafeInteger(value))) throw badBudget(text, 'expected a positive number of bytes');
+  if (!(value > 0 && Number.isSafeInteger(value)))
+    throw badBudget(text, 'expected a positive number of bytes');
   return { kind: 'bytes', bytes: value };
 }
 
@@ -57,7 +58,10 @@ export class BudgetError extends UserError {
   /** The storages alive at that peak, largest first. */
   readonly alive: Estimate['liveAtPeak'];
 
-  constructor(message: string, facts: { budgetBytes: number; smallestPeakBytes: number; alive: Estimate['liveAtPeak'] }) {
+  constructor(
+    message: string,
+    facts: { budgetBytes: number; smallestPeakBytes: number; alive: Estimate['liveAtPeak'] },
+  ) {
     super(message);
     this.budgetBytes = facts.budgetBytes;
     this.smallestPeakBytes = facts.smallestPeakBytes;
@@ -68,6 +72,7 @@ export class BudgetError extends UserError {
 /** `1.50 MiB`, for people. */
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
-  const [unit, size] = bytes < 2 ** 20 ? ['KiB', 2 ** 10] : bytes < 2 ** 30 ? ['MiB', 2 ** 20] : ['GiB', 2 ** 30];
+  const [unit, size] =
+    bytes < 2 ** 20 ? ['KiB', 2 ** 10] : bytes < 2 ** 30 ? ['MiB', 2 ** 20] : ['GiB', 2 ** 30];
   return `${(bytes / (size as number)).toFixed(2)} ${unit as string}`;
 }

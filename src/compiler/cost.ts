@@ -27,7 +27,8 @@ export function workOf(node: OpNode, types: GraphIndex['types']): Work {
 /** Views run no kernel (a reshape that has to copy is as cheap as a view next to the ops around it). */
 const isView = (node: OpNode): boolean => opDef(node.op).layout !== undefined;
 
-const count = (shape: TensorType['shape']): number => shape.reduce<number>((n, dim) => n * (dim as number), 1);
+const count = (shape: TensorType['shape']): number =>
+  shape.reduce<number>((n, dim) => n * (dim as number), 1);
 
 /**
  * L of one loop: the paper's four terms. `nodes` are those of the region, whole; `loop` is built from them and says what

@@ -73,7 +73,12 @@ export function estimate(program: Program, bindings: Bindings = {}): Estimate {
     if (step.kind === 'alloc') alive.add(step.value);
     else if (step.kind === 'free') alive.delete(step.value);
     const value = step.kind === 'call' ? step.into : step.kind === 'loop' ? step.loop.id : step.value;
-    timeline.push({ label: nodes.get(value)?.label ?? value, value, loops: loops.map(({ id }) => id), liveBytes });
+    timeline.push({
+      label: nodes.get(value)?.label ?? value,
+      value,
+      loops: loops.map(({ id }) => id),
+      liveBytes,
+    });
     if (liveBytes > (timeline[peakIndex] as TimelinePoint).liveBytes) {
       peakIndex = timeline.length - 1;
       aliveAtPeak = [...alive];
@@ -116,7 +121,8 @@ function labels(
       const label = { label: path(node.scope, node.id), ...(node.at ? { at: node.at } : {}) };
       for (const value of [step.into, ...step.scratch]) known.set(value, label);
       const storage = viewed.get(step.into);
-      if (storage !== undefined && !known.has(storage)) known.set(storage, { ...label, label: path(node.scope, storage) });
+      if (storage !== undefined && !known.has(storage))
+        known.set(storage, { ...label, label: path(node.scope, storage) });
     } else if (step.kind === 'view') {
       viewed.set(step.value, step.of);
     }

@@ -29,7 +29,7 @@ export interface Evaluation {
 
 export function evaluate(state: State, region: Region): Evaluation | undefined {
   const { index } = state;
-  const arrangement = arrange(index, region);
+  const arrangement = arrange(index.graph.nodes, region);
   if (!arrangement) return undefined;
   const { first, last, before, inside, after } = arrangement;
   const size = region.extent > 2 ? 2 : 1;
@@ -108,4 +108,5 @@ export function largestChunk(evaluation: Evaluation, budget: number, cap: number
 }
 
 /** The smallest size with as few chunks as `size` gives. */
-export const evenChunk = (extent: number, size: number): number => Math.ceil(extent / Math.ceil(extent / size));
+export const evenChunk = (extent: number, size: number): number =>
+  Math.ceil(extent / Math.ceil(extent / size));

@@ -29,10 +29,7 @@ export type Places = ReadonlyMap<ValueId, Place>;
  * slices of it), seen through views that cost nothing, and freed right after the last use of any view.
  */
 export function lower(graph: Graph): Program {
-  const block = new Block(
-    { fresh: freshNames(graph), bindings: {} },
-    inputPlaces(graph),
-  );
+  const block = new Block({ fresh: freshNames(graph), bindings: {} }, inputPlaces(graph));
   graph.nodes.forEach((node) => void block.add(node));
   const outputs = block.ownOutputs(graph.outputs);
   block.free(new Set(outputs.map((output) => output.value)));
@@ -200,7 +197,10 @@ export class Block {
     const { storage, layout } = this.place(node.id);
     const seen = target ?? (reshapeLayout(layout, from.layout.shape) as Layout);
     const { shape } = from.type;
-    this.#view({ kind: 'view', value: into, of: node.id, view: { kind: 'reshape', shape } }, { storage, layout: seen, type: from.type });
+    this.#view(
+      { kind: 'view', value: into, of: node.id, view: { kind: 'reshape', shape } },
+      { storage, layout: seen, type: from.type },
+    );
     this.#copy(source, into, into, node);
   }
 
@@ -233,7 +233,12 @@ export class Block {
 
   #call(node: OpNode, into: ValueId): void {
     const operands = node.operands.map((id) => this.place(id));
-    const shapes = opDef(node.op).scratch?.(operands.map(({ type }) => type), node.attrs, node) ?? [];
+    const shapes =
+      opDef(node.op).scratch?.(
+        operands.map(({ type }) => type),
+        node.attrs,
+        node,
+      ) ?? [];
     const scratch = shapes.map((shape) => {
       const id = this.#around.fresh(`${node.id}_scratch`);
       this.#steps.push({ kind: 'alloc', value: id, shape, dtype: 'f32', role: 'scratch' });
@@ -272,7 +277,9 @@ export class Block {
   /** Names the part of a loop result that this iteration writes. */
   #resultSlice(result: LoopResult, as: ValueId): void {
     const { loop } = this.#around.results as { loop: LoopNode };
-    const shape = result.shape.map((dim, axis) => (axis === result.axis ? mulDims(result.multiple, loop.length) : dim));
+    const shape = result.shape.map((dim, axis) =>
+      axis === result.axis ? mulDims(result.multiple, loop.length) : dim,
+    );
     this.#view(
       { kind: 'view', value: as, of: result.id, view: chunkOf(loop, result) },
       { storage: result.id, layout: this.#resultLayout(result), type: { shape, dtype: result.dtype } },
@@ -308,7 +315,9 @@ export class Block {
     this.groups.push(this.#steps);
     for (const slice of loop.slices) {
       const { storage, layout, type } = this.place(slice.operand);
-      const shape = type.shape.map((dim, axis) => (axis === slice.axis ? mulDims(slice.multiple, loop.length) : dim));
+      const shape = type.shape.map((dim, axis) =>
+        axis === slice.axis ? mulDims(slice.multiple, loop.length) : dim,
+      );
       this.#view(
         { kind: 'view', value: slice.as, of: slice.operand, view: chunkOf(loop, slice) },
         {

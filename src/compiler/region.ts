@@ -1,7 +1,17 @@
 import { invariant } from '../errors.ts';
 import { addDims, type Dim, mulDims, type Shape } from '../ir/dims.ts';
 import { backward, type Cut, type Flow, isObstacle } from '../ir/flow.ts';
-import type { Graph, GraphInput, LoopNode, LoopResult, LoopSlice, Node, OpNode, TensorType, ValueId } from '../ir/node.ts';
+import type {
+  Graph,
+  GraphInput,
+  LoopNode,
+  LoopResult,
+  LoopSlice,
+  Node,
+  OpNode,
+  TensorType,
+  ValueId,
+} from '../ir/node.ts';
 import { definedBy, operandsOf } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import { type GraphIndex, indexGraph, patternOf } from './graph-index.ts';
@@ -33,14 +43,15 @@ export interface Arrangement {
  * Splits the nodes from the region's first to its last: those that read the region's values run after the loop, the
  * others before it. Undefined when the region is not convex, that is when it needs what must run after it.
  */
-export function arrange(index: GraphIndex, region: Region): Arrangement | undefined {
-  const positions = [...region.cuts.keys()].map((id) => index.definedAt.get(id) as number);
-  const [first, last] = [Math.min(...positions), Math.max(...positions)];
+export function arrange(nodes: readonly Node[], region: Region): Arrangement | undefined {
+  const first = nodes.findIndex((node) => region.cuts.has(node.id));
+  const last = nodes.findLastIndex((node) => region.cuts.has(node.id));
   const before: Node[] = [];
   const inside: OpNode[] = [];
   const after: Node[] = [];
   const late = new Set<ValueId>();
-  for (const node of index.graph.nodes.slice(first, last + 1)) {
+  for (let position = first; position <= last; position++) {
+    const node = nodes[position] as Node;
     const operands = operandsOf(node);
     const waits = operands.some((id) => late.has(id));
     if (node.kind === 'op' && region.cuts.has(node.id)) {
@@ -187,18 +198,18 @@ function commonScope(nodes: readonly OpNode[]): string {
 /** The graph with a loop in place of every chosen region. Loops are numbered in execution order. */
 export function placeLoops(graph: Graph, choices: readonly Choice[]): Graph {
   const fresh = freshNames(graph);
-  let placed = graph;
+  // Loops keep the ids of the values they compute: who reads what stays as it is in the graph without loops.
+  const index = indexGraph(graph);
+  let { nodes } = graph;
   for (const { region, chunkSize } of choices) {
-    const index = indexGraph(placed);
-    const arrangement = arrange(index, region);
+    const arrangement = arrange(nodes, region);
     invariant(arrangement !== undefined, 'a chosen region is not convex');
     const { first, last, before, inside, after } = arrangement;
     const names = { id: fresh('loop'), ...loopNames(overName(region, inside), fresh), fresh };
     const loop = buildLoop(index, region, inside, chunkSize, names);
-    const nodes = [...placed.nodes.slice(0, first), ...before, loop, ...after, ...placed.nodes.slice(last + 1)];
-    placed = { ...placed, nodes };
+    nodes = [...nodes.slice(0, first), ...before, loop, ...after, ...nodes.slice(last + 1)];
   }
-  return numberLoops(placed);
+  return numberLoops({ ...graph, nodes });
 }
 
 function numberLoops(graph: Graph): Graph {

@@ -18,7 +18,7 @@ export function repeatsOf(index: GraphIndex, region: Region): Region[] {
     if (!match || [...match.values()].some((id) => taken.has(id))) continue;
     const cuts = new Map(ids.map((id) => [match.get(id) as ValueId, region.cuts.get(id) as Cut]));
     const repeat = { cuts: inOrder(index, cuts), extent: region.extent };
-    if (!arrange(index, repeat)) continue;
+    if (!arrange(index.graph.nodes, repeat)) continue;
     for (const id of match.values()) taken.add(id);
     repeats.push(repeat);
   }
@@ -62,13 +62,17 @@ function matchRegion(
     match.set(id, other.id);
     for (const [k, operand] of node.operands.entries()) {
       const read = other.operands[k] as ValueId;
-      if (!sameType(index.types.get(operand) as TensorType, index.types.get(read) as TensorType)) return undefined;
+      if (!sameType(index.types.get(operand) as TensorType, index.types.get(read) as TensorType))
+        return undefined;
       if (!assign(operand, read)) return undefined;
     }
   }
   const values = new Set(match.values());
   if (values.size !== ids.length) return undefined;
-  const other = { cuts: new Map([...values].map((id) => [id, { axis: 0, multiple: 1 }])), extent: region.extent };
+  const other = {
+    cuts: new Map([...values].map((id) => [id, { axis: 0, multiple: 1 }])),
+    extent: region.extent,
+  };
   const sameUse = ids.every(
     (id) => usedOutside(index, region, id) === usedOutside(index, other, match.get(id) as ValueId),
   );

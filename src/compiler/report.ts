@@ -12,7 +12,12 @@ export interface LoopSummary {
 }
 
 /** What every loop of a lowered plan is for and what it costs, against the same graph without loops. */
-export function reportLoops(program: Program, unchunked: State, planned: State, weights: Weights): LoopSummary {
+export function reportLoops(
+  program: Program,
+  unchunked: State,
+  planned: State,
+  weights: Weights,
+): LoopSummary {
   const { types } = unchunked.index;
   const loops: LoopReport[] = [];
   let cost = NO_COST;
@@ -59,7 +64,9 @@ function savings(
   unchunked: State,
   planned: State,
 ): { savesBytes: number; savesAt: ValueId } {
-  const before = Math.max(...nodes.map(({ id }) => unchunked.peaks[unchunked.index.definedAt.get(id) as number] ?? 0));
+  const before = Math.max(
+    ...nodes.map(({ id }) => unchunked.peaks[unchunked.index.definedAt.get(id) as number] ?? 0),
+  );
   const [result] = loop.results;
   const after = planned.peaks[planned.index.definedAt.get(result?.id ?? '') as number] ?? 0;
   let savesAt = result?.id ?? loop.id;

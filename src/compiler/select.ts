@@ -1,6 +1,6 @@
-import { invariant, UserError } from '../errors.ts';
-import type { Graph, OpNode, ValueId } from '../ir/node.ts';
+import { invariant, type UserError } from '../errors.ts';
 import { printShape } from '../ir/dims.ts';
+import type { Graph, OpNode, ValueId } from '../ir/node.ts';
 import { BudgetError, formatBytes } from './budget.ts';
 import { loopCost } from './cost.ts';
 import { estimate } from './estimate.ts';
@@ -154,8 +154,12 @@ class Selection {
       candidates.push(this.#candidate(state, evaluation, chunkSize));
     }
     const hinted = preferred(candidates);
-    const least = (a: Candidate, b: Candidate): number => outcome(a.evaluation) - outcome(b.evaluation) || a.cost - b.cost;
-    const cheapest = distinct(hinted.sort((a, b) => a.cost - b.cost), BEAM);
+    const least = (a: Candidate, b: Candidate): number =>
+      outcome(a.evaluation) - outcome(b.evaluation) || a.cost - b.cost;
+    const cheapest = distinct(
+      hinted.sort((a, b) => a.cost - b.cost),
+      BEAM,
+    );
     return distinct([...cheapest, ...hinted.sort(least).slice(0, 2 * BEAM)], 2 * BEAM);
   }
 
@@ -186,7 +190,14 @@ class Selection {
   #candidate(state: State, evaluation: Evaluation, chunkSize: number): Candidate {
     const { loop, calls, arrangement } = evaluation;
     const { types } = state.index;
-    const cost = loopCost(arrangement.inside, loop, calls.length, chunkSize, types, this.#options.weights).total;
+    const cost = loopCost(
+      arrangement.inside,
+      loop,
+      calls.length,
+      chunkSize,
+      types,
+      this.#options.weights,
+    ).total;
     return { evaluation, chunkSize, cost, peak: loopPeak(evaluation, chunkSize) };
   }
 

@@ -2,8 +2,8 @@ import { produce } from 'immer';
 import { invariant, UserError } from '../errors.ts';
 import { type Bindings, evalDim, printShape, type Shape } from '../ir/dims.ts';
 import { type Graph, type OpNode, operandsOf, type TensorType, type ValueId } from '../ir/node.ts';
-import { ShapeError } from '../ir/ops/op.ts';
 import { opDef } from '../ir/ops/index.ts';
+import { ShapeError } from '../ir/ops/op.ts';
 import { mapAttrDims } from './attrs.ts';
 
 /**
@@ -27,7 +27,10 @@ export function specialise(graph: Graph, bindings: Bindings): Graph {
   const types = new Map<ValueId, TensorType>();
   return produce(graph, (draft) => {
     draft.dims = [];
-    for (const [kind, list] of [['input', draft.inputs], ['parameter', draft.params]] as const) {
+    for (const [kind, list] of [
+      ['input', draft.inputs],
+      ['parameter', draft.params],
+    ] as const) {
       for (const value of list) {
         value.shape = bind(value.shape as Shape, `${kind} ${value.id}`);
         types.set(value.id, { shape: value.shape, dtype: value.dtype });
@@ -40,7 +43,12 @@ export function specialise(graph: Graph, bindings: Bindings): Graph {
       const operands = operandsOf(node).map((id) => types.get(id) as TensorType);
       checkFit(node, operands, attrs, used);
       types.set(node.id, { shape, dtype: node.dtype });
-      draft.nodes[index] = { ...node, shape, attrs, symbolic: node.symbolic ?? node.shape } as (typeof draft.nodes)[number];
+      draft.nodes[index] = {
+        ...node,
+        shape,
+        attrs,
+        symbolic: node.symbolic ?? node.shape,
+      } as (typeof draft.nodes)[number];
     }
   });
 }
@@ -75,7 +83,9 @@ function checkFit(
   } catch (error) {
     if (!(error instanceof ShapeError)) throw error;
     const at = node.at ? ` (${node.at.file}:${node.at.line}:${node.at.column})` : '';
-    throw new UserError(`${printBindings(bindings)} does not fit the model: ${error.message}${at}`, { cause: error });
+    throw new UserError(`${printBindings(bindings)} does not fit the model: ${error.message}${at}`, {
+      cause: error,
+    });
   }
 }
 

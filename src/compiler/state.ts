@@ -82,7 +82,8 @@ export function dyingIn(state: State, first: number, last: number): ValueId[] {
       const { storage } = places.get(id) as Place;
       if (!index.definedAt.has(storage) || dying.has(storage)) continue;
       const needed = (valuesIn.get(storage) as ValueId[]).some(
-        (value) => (index.definedAt.get(value) ?? Number.POSITIVE_INFINITY) < first && lastUse(index, value) > last,
+        (value) =>
+          (index.definedAt.get(value) ?? Number.POSITIVE_INFINITY) < first && lastUse(index, value) > last,
       );
       if (!needed) dying.add(storage);
     }

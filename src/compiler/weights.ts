@@ -32,5 +32,5 @@ export const WEIGHTS: Readonly<Record<Backend, Weights>> = {
 
 function derive(measured: Pick<Weights, 'dispatchSeconds' | 'flopsPerSecond' | 'bytesPerSecond'>): Weights {
   const saturation = measured.dispatchSeconds * measured.flopsPerSecond;
-  return { ...measured, saturation, nodes: 1, flops: 0.01 / saturation, density: 1, stride: 0.01 };
+  return { ...measured, saturation, nodes: 1, flops: 1e-4 / saturation, density: 1, stride: 0.01 };
 }
