@@ -53,7 +53,9 @@ const programs = new WeakMap<Kernel, CpuProgram>();
 export function compileForCpu(kernel: Kernel): CpuProgram {
   let program = programs.get(kernel);
   if (!program) {
-    program = new Function(`return ${sourceForCpu(kernel)};`)() as CpuProgram;
+    const run = new Function(`return ${sourceForCpu(kernel)};`)() as CpuProgram;
+    // JavaScript finds names that do not exist only when it runs.
+    program = (out, arrays, scalars) => translating(kernel, () => run(out, arrays, scalars));
     programs.set(kernel, program);
   }
   return program;

@@ -105,6 +105,7 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
     i32LtS(): this;
     i32GeS(): this;
     i32LtU(): this;
+    v128ConstI32x4(a: number, b: number, c: number, d: number): this;
     i32x4Splat(): this;
     f32x4Splat(): this;
     i32x4Add(): this;
@@ -131,9 +132,14 @@ declare module 'gpu.js/src/backend/web-assembly/function-node.js' {
   import type { WasmFunctionEmitter } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
   export class WebAssemblyFunctionNode extends FunctionNode {
     /** Absent during the analysis pass, which emits into the void. */
-    assembler: { readonly layout: unknown } | null;
+    assembler: unknown;
     em: WasmFunctionEmitter;
     readonly usedMathImports: ReadonlySet<string>;
+    /** Variables of the kernel by name. */
+    locals: ReadonlyMap<string, unknown>;
+    exprMember(ast: Ast): string;
+    exprIdentifier(ast: Ast): string;
+    vexprMember(ast: Ast): string;
     /** True while the four-lane function is emitted. */
     vec: boolean;
     /** Depth of lane masks around the current position. */

@@ -1,23 +1,38 @@
 import type { Ast } from 'gpu.js/src/backend/function-node.js';
 import { WebAssemblyFunctionNode } from 'gpu.js/src/backend/web-assembly/function-node.js';
+import type { ValueType, WasmFunctionEmitter } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
 
 /** What is known of a stride when a module is compiled: 0 and 1 need no multiplication, `n` is read at run time. */
 export type StrideClass = 0 | 1 | 'n';
 
-/** Where the emitted code finds an array: wasm globals with its first element and its strides. */
+/** Where the emitted code finds an array: wasm locals with its first element and its strides. */
 export interface StridedArray {
   readonly base: number;
   readonly strides: readonly [z: number, y: number, x: number];
   readonly classes: readonly [z: StrideClass, y: StrideClass, x: StrideClass];
 }
 
-export interface StridedLayout {
-  readonly arrays: Readonly<Record<string, StridedArray>>;
-  /** Byte addresses of the scalars, in the parameter block. */
-  readonly scalars: Readonly<Record<string, { readonly offset: number }>>;
-  readonly outputOffset: 0;
-  /** Global with the highest element index at which four elements can be loaded. */
-  readonly limit: number;
+/** What gpu.js's emitter gets to know of the module around it. */
+export interface Assembler {
+  /** Receives the functions; loads the locals named below at their start. */
+  readonly module: {
+    addFunction(
+      name: string,
+      signature: { params?: ValueType[]; results?: ValueType[] },
+    ): WasmFunctionEmitter;
+  };
+  readonly layout: {
+    readonly arrays: Readonly<Record<string, StridedArray>>;
+    /** By scalar argument: its local, and its byte address in the parameter block. */
+    readonly scalars: Readonly<Record<string, { local: number; type: 'i32' | 'f32'; offset: number }>>;
+    readonly outputOffset: 0;
+    /** Local with the highest element index at which four elements can be loaded. */
+    readonly limit: number;
+    /** Locals with the thread's coordinates. */
+    readonly thread: Readonly<Record<string, number>>;
+  };
+  readonly globals: { readonly threadX: number; readonly dataIndex: number };
+  readonly helperInfo: null;
 }
 
 interface Subscript {
@@ -38,12 +53,38 @@ const isLane = (ast: Ast): boolean =>
   field(field(ast, 'object'), 'object').type === 'ThisExpression';
 
 /**
- * gpu.js's WebAssembly emitter with strided array reads. Four lanes whose index along a unit stride is `this.thread.x`
+ * gpu.js's WebAssembly emitter with strided array reads, and with everything that a thread cannot change in locals, which
+ * engines keep in registers and move out of loops. Four lanes whose index along a unit stride is `this.thread.x`
  * plus something uniform become one 128-bit load.
  */
 export class StridedWebasmNode extends WebAssemblyFunctionNode {
+  declare assembler: Assembler | null;
+
   override isSafe(): boolean {
     return true;
+  }
+
+  override exprIdentifier(ast: Ast): string {
+    const name = ast.name as string;
+    const scalar = this.assembler?.layout.scalars[name];
+    if (!scalar || this.locals.has(name)) return super.exprIdentifier(ast);
+    this.em.localGet(scalar.local);
+    return scalar.type;
+  }
+
+  override exprMember(ast: Ast): string {
+    const { signature, name } = this.getMemberExpressionDetails(ast);
+    if (!this.assembler || signature !== 'this.thread.value') return super.exprMember(ast);
+    this.em.localGet(this.#layout().thread[name] as number);
+    return 'i32';
+  }
+
+  override vexprMember(ast: Ast): string {
+    const { signature } = this.getMemberExpressionDetails(ast);
+    if (signature !== 'this.thread.value') return super.vexprMember(ast);
+    this.em.localGet(this.#layout().thread.x as number).i32x4Splat();
+    this.em.v128ConstI32x4(0, 1, 2, 3).i32x4Add();
+    return 'vi32';
   }
 
   /** A read whose index is the same in all lanes, or in the one-lane function. */
@@ -80,8 +121,8 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
     return 'vf32';
   }
 
-  #layout(): StridedLayout {
-    return this.assembler?.layout as StridedLayout;
+  #layout(): Assembler['layout'] {
+    return (this.assembler as Assembler).layout;
   }
 
   #array(name: string): StridedArray {
@@ -109,10 +150,10 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
 
   #element(name: string, subscripts: readonly Subscript[]): void {
     const em = this.em;
-    em.globalGet(this.#array(name).base);
+    em.localGet(this.#array(name).base);
     for (const subscript of subscripts) {
       this.emitIndex(subscript.ast);
-      if (subscript.class === 'n') em.globalGet(subscript.stride).i32Mul();
+      if (subscript.class === 'n') em.localGet(subscript.stride).i32Mul();
       em.i32Add();
     }
   }
@@ -128,7 +169,7 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
       em.i32Const(2).i32Shl().f32Load(0);
       if (lane === 0) em.f32x4Splat();
       else em.f32x4ReplaceLane(lane);
-      if (lane < 3) em.localGet(element).globalGet(stride).i32Add().localSet(element);
+      if (lane < 3) em.localGet(element).localGet(stride).i32Add().localSet(element);
     }
   }
 
@@ -142,10 +183,10 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
     em.i32x4Splat();
     for (const subscript of subscripts.filter(isVarying)) {
       this.vEmitIndex(subscript.ast);
-      if (subscript.class === 'n') em.globalGet(subscript.stride).i32x4Splat().i32x4Mul();
+      if (subscript.class === 'n') em.localGet(subscript.stride).i32x4Splat().i32x4Mul();
       em.i32x4Add();
     }
-    em.globalGet(this.#layout().limit).i32x4Splat().i32x4MinU();
+    em.localGet(this.#layout().limit).i32x4Splat().i32x4MinU();
     const elements = em.addLocal('v128');
     em.localSet(elements);
     for (let lane = 0; lane < 4; lane++) {
@@ -165,7 +206,7 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
     const em = this.em;
     const { limit } = this.#layout();
     const element = em.addLocal('i32');
-    em.localTee(element).globalGet(limit).localGet(element).globalGet(limit).i32LtU().select();
+    em.localTee(element).localGet(limit).localGet(element).localGet(limit).i32LtU().select();
   }
 
   #isLanePlusUniform(ast: Ast): boolean {

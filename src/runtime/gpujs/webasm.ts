@@ -1,10 +1,14 @@
 import { FunctionBuilder } from 'gpu.js/src/backend/function-builder.js';
-import { type WasmFunctionEmitter, WasmModuleBuilder } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
+import {
+  type ValueType,
+  type WasmFunctionEmitter,
+  WasmModuleBuilder,
+} from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
 import { invariant } from '../../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import type { View3 } from '../view3.ts';
 import { prepare, translating } from './translate.ts';
-import { type StrideClass, type StridedArray, type StridedLayout, StridedWebasmNode } from './webasm-node.ts';
+import { type Assembler, type StrideClass, type StridedArray, StridedWebasmNode } from './webasm-node.ts';
 
 /** The parameter block: where a dispatch writes what the module reads. It occupies the start of the memory. */
 export const PARAMETER_BLOCK = { address: 64, end: 1024 } as const;
@@ -16,6 +20,7 @@ export const PAGE_BYTES = 65536;
 /** Words of the block: extents x y z, then base and strides x y z of the output, then the load limit. */
 const HEADER_WORDS = 8;
 const ARRAY_WORDS = 4;
+const LIMIT_WORD = 7;
 
 interface Variant {
   /** Runs rows of planes `zBegin ≤ z < zEnd` with what stands in the parameter block. */
@@ -97,6 +102,8 @@ export class WebasmExecutor {
 const blockWords = (kernel: Kernel): number =>
   HEADER_WORDS + ARRAY_WORDS * kernel.arrays + kernel.scalars.length;
 
+const addressOf = (word: number): number => PARAMETER_BLOCK.address + word * 4;
+
 const classOf = (stride: number): StrideClass => (stride === 0 || stride === 1 ? stride : 'n');
 const classesOf = ({ strides: [z, y, x] }: View3): StridedArray['classes'] => [
   classOf(z),
@@ -159,29 +166,88 @@ function assemble(
   }
   const global = (): number => module.addGlobal('i32', true, 0);
   const globals = { threadX: global(), threadY: global(), threadZ: global(), dataIndex: global() };
-  const block = Array.from({ length: HEADER_WORDS + ARRAY_WORDS * kernel.arrays }, global);
+  const header = Array.from({ length: HEADER_WORDS }, global);
+  const functions = new KernelLocals(module);
+  const thread = {
+    x: functions.fromGlobal(globals.threadX),
+    y: functions.fromGlobal(globals.threadY),
+    z: functions.fromGlobal(globals.threadZ),
+  };
+  const limit = functions.fromBlock('i32', LIMIT_WORD);
   const arrays = argumentNames.slice(0, kernel.arrays).map((name, i): [string, StridedArray] => {
     const at = HEADER_WORDS + ARRAY_WORDS * i;
-    const [base, z, y, x] = block.slice(at, at + ARRAY_WORDS) as [number, number, number, number];
-    return [name, { base, strides: [z, y, x], classes: classes[i] as StridedArray['classes'] }];
+    const arrayClasses = classes[i] as StridedArray['classes'];
+    const stride = (axis: 0 | 1 | 2): number =>
+      arrayClasses[axis] === 'n' ? functions.fromBlock('i32', at + 1 + axis) : -1;
+    return [
+      name,
+      {
+        base: functions.fromBlock('i32', at),
+        strides: [stride(0), stride(1), stride(2)],
+        classes: arrayClasses,
+      },
+    ];
   });
-  const scalarsAt = PARAMETER_BLOCK.address + (words - kernel.scalars.length) * 4;
-  const scalars = argumentNames
-    .slice(kernel.arrays)
-    .map((name, i): [string, { offset: number }] => [name, { offset: scalarsAt + i * 4 }]);
-  const layout: StridedLayout = {
-    arrays: Object.fromEntries(arrays),
-    scalars: Object.fromEntries(scalars),
-    outputOffset: 0,
-    limit: block[7] as number,
+  const scalars = argumentNames.slice(kernel.arrays).map((name, i) => {
+    const word = words - kernel.scalars.length + i;
+    const type = kernel.scalars[i] === 'Integer' ? ('i32' as const) : ('f32' as const);
+    return [name, { local: functions.fromBlock(type, word), type, offset: addressOf(word) }] as const;
+  });
+  const assembler: Assembler = {
+    module: functions,
+    layout: {
+      arrays: Object.fromEntries(arrays),
+      scalars: Object.fromEntries(scalars),
+      outputOffset: 0,
+      limit,
+      thread,
+    },
+    globals,
+    helperInfo: null,
   };
-  const assembler = { module, layout, globals, helperInfo: null };
   node.emitFunction(assembler);
   if (simd) node.emitVectorFunction(assembler);
   const run = module.addFunction('run', { params: ['i32', 'i32'] });
-  emitRun(run, block, globals, simd);
+  emitRun(run, header, globals, simd);
   module.exportFunction('run');
   return module.toBytes();
+}
+
+/** Functions of a kernel, each starting with the same locals: what its thread may read but not change. */
+class KernelLocals {
+  readonly #module: WasmModuleBuilder;
+  readonly #loads: { type: ValueType; load: (em: WasmFunctionEmitter) => void }[] = [];
+
+  constructor(module: WasmModuleBuilder) {
+    this.#module = module;
+  }
+
+  fromGlobal(global: number): number {
+    return this.#local('i32', (em) => em.globalGet(global));
+  }
+
+  fromBlock(type: 'i32' | 'f32', word: number): number {
+    return this.#local(type, (em) => {
+      em.i32Const(0);
+      if (type === 'i32') em.i32Load(addressOf(word));
+      else em.f32Load(addressOf(word));
+    });
+  }
+
+  addFunction(name: string, signature: { params?: ValueType[]; results?: ValueType[] }): WasmFunctionEmitter {
+    const em = this.#module.addFunction(name, signature);
+    for (const { type, load } of this.#loads) {
+      const local = em.addLocal(type);
+      load(em);
+      em.localSet(local);
+    }
+    return em;
+  }
+
+  #local(type: ValueType, load: (em: WasmFunctionEmitter) => void): number {
+    this.#loads.push({ type, load });
+    return this.#loads.length - 1;
+  }
 }
 
 /** The loop nest over z, y, x: four lanes at a time where the output is contiguous, then one at a time. */
@@ -192,9 +258,7 @@ function emitRun(
   simd: boolean,
 ): void {
   block.forEach((global, word) => {
-    em.i32Const(0)
-      .i32Load(PARAMETER_BLOCK.address + word * 4)
-      .globalSet(global);
+    em.i32Const(0).i32Load(addressOf(word)).globalSet(global);
   });
   const [extentX, extentY, , base, strideX, strideY, strideZ] = block as [
     number,
