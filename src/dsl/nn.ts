@@ -45,7 +45,7 @@ function embedding<I extends Shape, V extends Dim, const D extends Dim>(
   shape: readonly [V, D],
 ): Tensor<[...I, D]> {
   return scope(name, () => {
-    recorder('embedding').bound(ids, shape[0]);
+    recorder('embedding').bound('embedding', ids, shape[0]);
     return emit('embedding', [param('weight', shape), ids], {}, { fallback: leaf(name) });
   });
 }

@@ -12,11 +12,15 @@ const RESERVED = new Set(
 
 const IDENTIFIER = /^[A-Za-z_$][A-Za-z0-9_$]*$/;
 
-/** Whether a name can be used as it is in generated code. */
-export const isFreeIdentifier = (name: string): boolean => IDENTIFIER.test(name) && !RESERVED.has(name);
+/** Whether generated code can have the name as a property, as inputs do. */
+export const isPropertyName = (name: string): boolean => IDENTIFIER.test(name) && name !== '__proto__';
+
+/** Whether generated code can have the name as a variable. */
+const isFreeIdentifier = (name: string): boolean => isPropertyName(name) && !RESERVED.has(name);
 
 /** A valid identifier that resembles the text: `h.0.attn` → `h_0_attn`. */
 export function identifierFrom(text: string): string {
+  if (isFreeIdentifier(text)) return text;
   const name = text
     .normalize('NFKD')
     .replace(/[^A-Za-z0-9_$]+/g, '_')
@@ -30,6 +34,12 @@ export function identifierFrom(text: string): string {
 export class NameSpace {
   readonly #taken = new Set<string>();
   readonly #next = new Map<string, number>();
+
+  /** Takes exactly this name. */
+  reserve(name: string): string {
+    this.#taken.add(name);
+    return name;
+  }
 
   /** The name itself if it is free, else with the first free number. */
   claim(text: string): string {

@@ -17,7 +17,7 @@ import type {
 import { opDef } from '../ir/ops/index.ts';
 import { ShapeError } from '../ir/ops/op.ts';
 import { type CallSite, callSite, printSite } from './call-site.ts';
-import { isFreeIdentifier, NameSpace, variableAt } from './names.ts';
+import { isPropertyName, NameSpace, variableAt } from './names.ts';
 
 let active: Recorder | undefined;
 
@@ -79,17 +79,18 @@ export class Recorder {
 
   input(name: string, shape: Shape, dtype: DType, below: number | undefined): SymbolicTensor {
     const where = `defineModel ${this.name}: input "${name}"`;
-    if (!isFreeIdentifier(name)) {
-      throw new UserError(`${where} cannot be named so in generated code; use another identifier`);
+    if (!isPropertyName(name)) {
+      throw new UserError(`${where} is not an identifier; use letters, digits and _`);
     }
     const type = { shape: this.#dims(where, shape), dtype };
-    this.#inputs.push({ id: this.#names.claim(name), ...type, ...(below === undefined ? {} : { below }) });
+    this.#inputs.push({ id: this.#names.reserve(name), ...type, ...(below === undefined ? {} : { below }) });
     return new SymbolicTensor(this, name, type.shape, dtype);
   }
 
   /** Lowers the exclusive bound of an index input; does nothing for other values. */
-  bound(tensor: Tensor, below: Dim): void {
-    const at = this.#inputs.findIndex((input) => input.id === this.own('bound', tensor).id);
+  bound(what: string, tensor: Tensor, below: Dim): void {
+    const { id } = this.own(what, tensor);
+    const at = this.#inputs.findIndex((input) => input.id === id);
     const input = this.#inputs[at];
     if (!input || typeof below !== 'number') return;
     this.#inputs[at] = { ...input, below: Math.min(input.below ?? below, below) };
@@ -234,7 +235,7 @@ export class Recorder {
   #variable(site: CallSite | undefined, part: number | undefined): string | undefined {
     const variable = site && variableAt(site);
     if (typeof variable === 'object') return part === undefined ? undefined : variable[part] || undefined;
-    return part === undefined ? variable : undefined;
+    return part === undefined || variable === undefined ? variable : `${variable}_${part}`;
   }
 
   #synchronous<T>(what: string, body: () => T): T {

@@ -3,7 +3,7 @@ import type { Attrs } from '../../ir/node.ts';
 import type { IsOpen, LastOf, ReplaceLast, Same, Shape, Show } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { emit, expectThat } from './emit.ts';
-import { constant, full, iota } from './generate.ts';
+import { scalar } from './generate.ts';
 
 const LOWEST_F32 = -3.4028234663852886e38;
 
@@ -55,8 +55,11 @@ export function ropeTables<const N extends Dim>(
     'ropeTables',
     () => `expected ${half} scaled frequencies, got ${frequencies.length}`,
   );
-  const positions = emit('reshape', [iota(length, { start })], { shape: [length, 1] }, { name: 'positions' });
-  const angles = emit('mul', [positions, constant(frequencies, [1, half])], {}, { name: 'angles' });
+  const steps = emit('iota', [], { length, start, step: 1 }, { name: 'steps' });
+  const positions = emit('reshape', [steps], { shape: [length, 1] }, { name: 'positions' });
+  const values = frequencies.map(Math.fround);
+  const turns = emit('constant', [], { shape: [1, half], values }, { name: 'frequencies' });
+  const angles = emit('mul', [positions, turns], {}, { name: 'angles' });
   return {
     cos: emit('cos', [angles], {}, { name: 'cos' }),
     sin: emit('sin', [angles], {}, { name: 'sin' }),
@@ -200,6 +203,6 @@ function attend<S extends Shape>(
 
 function withMask(scores: Tensor, mask: Tensor): Tensor {
   return mask.dtype === 'i32'
-    ? emit('where', [mask, scores, full([], LOWEST_F32)], {}, { name: 'maskedScores' })
+    ? emit('where', [mask, scores, scalar(LOWEST_F32, 'lowest')], {}, { name: 'maskedScores' })
     : emit('add', [scores, mask], {}, { name: 'maskedScores' });
 }

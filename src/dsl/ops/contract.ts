@@ -1,3 +1,4 @@
+import { recorder } from '../../trace/recorder.ts';
 import type {
   Axis,
   Dim,
@@ -15,7 +16,6 @@ import type {
 } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { emit, normalAxis } from './emit.ts';
-import { full } from './generate.ts';
 
 /** Matrix product over the last two axes: [..., m, k] · [..., k, n] → [..., m, n]; leading axes broadcast. */
 export function matmul<A extends Shape, B extends Shape>(
@@ -72,7 +72,7 @@ export function layerNorm<X extends Shape, W extends Shape, B extends Shape = W>
   bias?: (Tensor<B> & FitsLast<'layerNorm', X, B>) | undefined,
   options: { readonly epsilon?: number } = {},
 ): Tensor<X> {
-  const shift = bias ?? full(weight.shape, 0);
+  const shift = bias ?? emit('full', [], { shape: weight.shape, value: 0 }, { name: 'zeros' });
   return emit('layerNorm', [x, weight, shift], { epsilon: options.epsilon ?? 1e-5 });
 }
 
@@ -85,11 +85,12 @@ export function rmsNorm<X extends Shape, W extends Shape>(
   return emit('rmsNorm', [x, weight], { epsilon: options.epsilon ?? 1e-6 });
 }
 
-/** Rows of a table [v, d] for ids [...] → [..., d]. The ids are i32. */
+/** Rows of a table [v, d] for i32 ids [...] → [..., d]. Ids that are a model input are checked against v when it runs. */
 export function embedding<V extends Dim, D extends Dim, I extends Shape>(
   table: Tensor<readonly [V, D]>,
   ids: Tensor<I>,
 ): Tensor<[...I, D]> {
+  recorder('embedding').bound('embedding', ids, table.shape[0]);
   return emit('embedding', [table, ids]);
 }
 

@@ -1,7 +1,7 @@
 import type { Broadcast, Broadcastable, Known, Shape } from '../shape.ts';
 import type { Operand, ShapeOf, Tensor } from '../tensor.ts';
 import { emit, expectThat } from './emit.ts';
-import { full } from './generate.ts';
+import { scalar } from './generate.ts';
 
 /** What a binary op on two operands gives. */
 type Combined<A, B> = Tensor<Known<Broadcast<ShapeOf<A>, ShapeOf<B>>>>;
@@ -41,7 +41,7 @@ export function div<A extends Operand, B extends Operand>(a: A, b: B & Fits<'div
 /** Element-wise power (f32), with numpy broadcasting. */
 export function pow<A extends Operand, B extends Operand>(a: A, b: B & Fits<'pow', A, B>): Combined<A, B> {
   return typeof a === 'number' && typeof b !== 'number'
-    ? emit('pow', [full([], a), b])
+    ? emit('pow', [scalar(a, 'base'), b])
     : binary('pow', a, b, 'powScalar', 'powScalar');
 }
 
@@ -98,7 +98,7 @@ export function greaterEqual<A extends Operand, B extends Operand>(
   return binary('greaterEqual', a, b, 'greaterEqualScalar', 'lessEqualScalar');
 }
 
-const asTensor = (x: Operand): Tensor => (typeof x === 'number' ? full([], x) : x);
+const asTensor = (x: Operand): Tensor => (typeof x === 'number' ? scalar(x, 'fill') : x);
 
 /** `a` where the condition is not 0, else `b`; all three broadcast. */
 export function where<C extends Tensor, A extends Operand, B extends Operand>(

@@ -35,6 +35,10 @@ export function full<const S extends Shape>(shape: S, value: number): Tensor<[..
   return emit('full', [], { shape: [...shape], value });
 }
 
+/** A constant scalar inside a larger op: named after its role, not after the variable of the whole. */
+export const scalar = (value: number, name: string): Tensor<[]> =>
+  emit('full', [], { shape: [], value }, { name });
+
 /** Numbers written in the model (f32), row-major; `shape` defaults to one axis. */
 export function constant<const S extends readonly number[] = [number]>(
   values: readonly number[],
