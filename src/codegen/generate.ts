@@ -8,8 +8,6 @@ import {
   QuoteKind,
   type StatementStructures,
   StructureKind,
-  VariableDeclarationKind,
-  type VariableStatementStructure,
   type WriterFunction,
 } from 'ts-morph';
 import type { Shape } from '../ir/dims.ts';
@@ -42,24 +40,24 @@ export function generateModule(plan: Plan, meta: { readonly modelFile?: string }
   return `/**\n${header.join('\n')}\n */\n${file.getFullText()}`.replace(/[ \t]+$/gm, '');
 }
 
-function moduleStatements(plan: Plan, body: Body): StatementStructures[] {
+function moduleStatements(plan: Plan, body: Body): (StatementStructures | WriterFunction)[] {
   const { program } = plan;
   return [
     importStatement(body),
-    infoStatement(plan),
     interfaceOf(
       'Inputs',
-      program.inputs.map((input) => [input.id, inputNote(input)]),
+      program.inputs.map((input) => [input.id, inputNote(input), '']),
     ),
     interfaceOf(
       'Params',
-      program.params.map((param) => [param.id, `${printType(param)}  ${param.key}`]),
+      program.params.map((param) => [param.id, printType(param), param.key]),
     ),
     interfaceOf(
       'Outputs',
-      outputTypes(plan).map(([name, type]) => [name, printType(type)]),
+      outputTypes(plan).map(([name, type]) => [name, printType(type), '']),
     ),
     runStatement(body),
+    infoStatement(plan),
   ];
 }
 
@@ -76,26 +74,32 @@ const importStatement = (body: Body): ImportDeclarationStructure => ({
 const inputNote = (input: Program['inputs'][number]): string =>
   printType(input) + (input.below === undefined ? '' : ` below ${input.below}`);
 
-/** A member a tensor, each with its shape beside it. */
-function interfaceOf(name: string, members: readonly (readonly [string, string])[]): StatementStructures {
+/** One tensor a member, with its type and what it is called outside beside it. */
+function interfaceOf(
+  name: string,
+  members: readonly (readonly [member: string, type: string, remark: string])[],
+): StatementStructures {
   if (members.length === 0) {
     return { kind: StructureKind.TypeAlias, name, isExported: true, type: 'Record<string, never>' };
   }
-  const width = Math.max(...members.map(([member]) => memberName(member).length));
+  const nameWidth = Math.max(...members.map(([member]) => memberName(member).length));
+  const typeWidth = Math.max(...members.map(([, type]) => type.length));
   return {
     kind: StructureKind.Interface,
     name,
     isExported: true,
-    properties: members.map(([member, note]) => ({
+    properties: members.map(([member, type, remark]) => ({
       name: memberName(member),
       type: 'Tensor',
-      trailingTrivia: `${' '.repeat(width - memberName(member).length)}  // ${comment(note)}`,
+      trailingTrivia:
+        `${' '.repeat(nameWidth - memberName(member).length)}  // ` +
+        `${type.padEnd(typeWidth)}${remark === '' ? '' : `  ${comment(remark)}`}`,
     })),
   } satisfies InterfaceDeclarationStructure;
 }
 
 /** Facts for tools that load the module: sizes, and what to feed it. */
-function infoStatement(plan: Plan): VariableStatementStructure {
+function infoStatement(plan: Plan): WriterFunction {
   const { program } = plan;
   const shape = (extents: Shape): string => `[${extents.join(', ')}]`;
   const tensor = (type: TensorType, below?: number): string =>
@@ -119,19 +123,10 @@ function infoStatement(plan: Plan): VariableStatementStructure {
     ],
     ['outputs', record(outputTypes(plan).map(([name, type]) => [name, tensor(type)]))],
   ]);
-  return {
-    kind: StructureKind.VariableStatement,
-    declarationKind: VariableDeclarationKind.Const,
-    isExported: true,
-    declarations: [
-      {
-        name: 'info',
-        initializer: (writer) => {
-          info(writer);
-          writer.write(' as const');
-        },
-      },
-    ],
+  return (writer) => {
+    writer.newLine().write('export const info = ');
+    info(writer);
+    writer.write(' as const;');
   };
 }
 
