@@ -133,9 +133,10 @@ class BodyWriter {
   }
 
   #alloc(step: StepOf<'alloc'>, depth: number): void {
-    const note = `${this.#type(step)} · ${this.#bytes(step.shape)}${step.role === 'scratch' ? ' scratch' : ''}`;
+    const size = `${this.#type(step)} · ${this.#bytes(step.shape)}`;
+    const note = step.role === 'scratch' ? `${size} scratch` : this.#markPeak(size, [step.value]);
     const code = `const ${this.#name(step.value)} = ${this.#allocation(step)};`;
-    this.#push({ indent: depth, code, note: this.#markPeak(note, [step.value]) });
+    this.#push({ indent: depth, code, note });
   }
 
   #allocation({ shape, dtype }: { shape: Shape; dtype: DType }): string {
@@ -192,7 +193,7 @@ class BodyWriter {
       options.push(`scratch: [${step.scratch.map((id) => this.#expression(id)).join(', ')}]`);
     }
     const lines = breakCall(`${declaration}${property('k', node.op)}(`, operands, options, WIDTH - 2 * depth);
-    note = this.#markPeak(note ?? '', [into, node.id]);
+    note = this.#markPeak(note ?? '', [into, node.id, ...step.scratch]);
     lines.forEach(({ indent, code }, i) => {
       const remark = i === 0 ? { ...(note ? { note } : {}), ...this.#at(node) } : {};
       this.#push({ indent: depth + indent, code, ...remark });

@@ -3,10 +3,12 @@ import {
   type Graph,
   type LoopNode,
   type Node,
+  type OpNode,
   type SourceLocation,
   type ValueId,
 } from '../ir/node.ts';
 import type { LoopReport, Plan } from '../ir/plan.ts';
+import type { Step } from '../ir/program.ts';
 import { formatBytes } from './text.ts';
 
 /** A source location as comments show it: `model.ts:41`. */
@@ -94,11 +96,12 @@ function describeBudget({ budget, budgetBytes }: Plan): string {
 
 const SHOWN_AT_PEAK = 4;
 
-function describePeak({ graph, planned }: Plan, sources: SourceNames): [string, string][] {
+function describePeak({ graph, program, planned }: Plan, sources: SourceNames): [string, string][] {
   const point = planned.timeline[planned.peakIndex];
   if (!point) return [];
-  const where = [point.value];
-  const node = findNode(graph, point.value);
+  const user = scratchUser(program.steps, point.value);
+  const where = [user ? `${user.id} and its scratch` : point.value];
+  const node = user ?? findNode(graph, point.value);
   if (node && node.scope !== '') where[0] += ` in ${node.scope}`;
   if (node?.kind === 'op' && node.at) where.push(sources(node.at));
   const inner = point.loops.at(-1);
@@ -112,6 +115,16 @@ function describePeak({ graph, planned }: Plan, sources: SourceNames): [string, 
     ['peak at', where.join(', ')],
     ['alive there', alive.join(' · ')],
   ];
+}
+
+/** The node whose kernel needs `value` as scratch. */
+function scratchUser(steps: readonly Step[], value: ValueId): OpNode | undefined {
+  for (const step of steps) {
+    if (step.kind === 'call' && step.scratch.includes(value)) return step.node;
+    const inside = step.kind === 'loop' ? scratchUser(step.steps, value) : undefined;
+    if (inside) return inside;
+  }
+  return undefined;
 }
 
 function findNode(graph: Graph, value: ValueId): Node | undefined {

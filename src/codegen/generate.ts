@@ -124,7 +124,7 @@ function infoStatement(plan: Plan): WriterFunction {
     ['outputs', record(outputTypes(plan).map(([name, type]) => [name, tensor(type)]))],
   ]);
   return (writer) => {
-    writer.newLine().write('export const info = ');
+    writer.write('export const info = ');
     info(writer);
     writer.write(' as const;');
   };

@@ -1,0 +1,161 @@
+import { estimate } from '../../src/compiler/estimate.ts';
+import { lower } from '../../src/compiler/lower.ts';
+import type { Graph, LoopNode } from '../../src/ir/node.ts';
+import { parseGraph } from '../../src/ir/parse.ts';
+import type { LoopReport, Plan } from '../../src/ir/plan.ts';
+import { verify } from '../../src/ir/verify.ts';
+
+const cost = { nodes: 0, flops: 0, density: 0, stride: 0, total: 0 };
+
+function loopsOf(graph: Graph, depth = 0): { loop: LoopNode; depth: number }[] {
+  return graph.nodes.flatMap((node) =>
+    node.kind === 'loop' ? [{ loop: node, depth }, ...loopsOf(node.body, depth + 1)] : [],
+  );
+}
+
+/** A plan without the search: the same computation without and with loops, both given as text. */
+export function planOf(unchunkedText: string, chunkedText: string, dims: Record<string, number>): Plan {
+  const graph = parseGraph(chunkedText);
+  const whole = parseGraph(unchunkedText);
+  verify(graph);
+  verify(whole);
+  const program = lower(graph);
+  const unchunkedProgram = lower(whole);
+  const planned = estimate(program);
+  const unchunked = estimate(unchunkedProgram);
+  const saved = unchunked.peakBytes - planned.peakBytes;
+  const loops = loopsOf(graph).map(
+    ({ loop, depth }): LoopReport => ({
+      id: loop.id,
+      path: loop.scope,
+      over: loop.over,
+      axisOf: loop.results[0]?.axis ?? 0,
+      extent: loop.extent,
+      chunkSize: loop.chunkSize,
+      chunks: Math.ceil(loop.extent / loop.chunkSize),
+      depth,
+      kind: 'concat',
+      savesBytes: saved,
+      savesAt: loop.body.nodes[0]?.id ?? '',
+      cost,
+    }),
+  );
+  return {
+    model: graph.name,
+    dims,
+    backend: 'cpu',
+    budget: { kind: 'bytes', bytes: planned.peakBytes },
+    budgetBytes: planned.peakBytes,
+    graph,
+    program,
+    unchunkedProgram,
+    unchunked,
+    planned,
+    loops,
+    predictedSlowdown: 0.021,
+    cost,
+    passes: [],
+  };
+}
+
+/** The unchunked side of a plan as a plan of its own. */
+export const unchunkedOf = (plan: Plan): Plan => ({
+  ...plan,
+  program: plan.unchunkedProgram,
+  planned: plan.unchunked,
+  loops: [],
+});
+
+const attentionHead = `
+  input x: f32[40, 16]
+  param h_attn_q_weight: f32[16, 16] key "h.attn.q.weight"
+  param h_attn_k_weight: f32[16, 16] key "h.attn.k.weight"
+  param h_attn_v_weight: f32[16, 16] key "h.attn.v.weight"
+  q: f32[40, 16] = linear(x, h_attn_q_weight) in "h.attn" at "models/attention/model.ts":38:15
+  keys: f32[40, 16] = linear(x, h_attn_k_weight) in "h.attn" at "models/attention/model.ts":39:15
+  v: f32[40, 16] = linear(x, h_attn_v_weight) in "h.attn" at "models/attention/model.ts":40:15
+  reshape: f32[40, 2, 8] = reshape(q) {shape: [40, 2, 8]} in "h.attn" at "models/attention/model.ts":41:18
+  qHeads: f32[2, 40, 8] = permute(reshape) {axes: [1, 0, 2]} in "h.attn" at "models/attention/model.ts":41:10
+  reshape_1: f32[40, 2, 8] = reshape(keys) {shape: [40, 2, 8]} in "h.attn" at "models/attention/model.ts":42:18
+  kT: f32[2, 8, 40] = permute(reshape_1) {axes: [1, 2, 0]} in "h.attn" at "models/attention/model.ts":42:10
+  reshape_2: f32[40, 2, 8] = reshape(v) {shape: [40, 2, 8]} in "h.attn" at "models/attention/model.ts":43:18
+  vHeads: f32[2, 40, 8] = permute(reshape_2) {axes: [1, 0, 2]} in "h.attn" at "models/attention/model.ts":43:10`;
+
+const attentionTail = `
+  y: f32[2, 40, 8] = add(context, qHeads) at "models/attention/model.ts":50:13
+  output "context" = context
+  output "y" = y
+}`;
+
+/** Two heads of causal attention over 40 tokens; 24 rows of queries at a time, then the rest. */
+export const attention = (): Plan =>
+  planOf(
+    `graph "attention" {${attentionHead}
+  scores: f32[2, 40, 40] = matmul(qHeads, kT) in "h.attn" at "models/attention/model.ts":44:18
+  masked: f32[2, 40, 40] = causalMask(scores) {rowStart: 0, columnStart: 0} in "h.attn" at "models/attention/model.ts":45:18
+  weights: f32[2, 40, 40] = softmax(masked) {axis: 2} in "h.attn" at "models/attention/model.ts":46:19
+  context: f32[2, 40, 8] = matmul(weights, vHeads) in "h.attn" at "models/attention/model.ts":47:19
+${attentionTail}`,
+    `graph "attention" {${attentionHead}
+  loop loop1 over "N" extent 40 chunk 24 start n0 length n in "h.attn" {
+    slice qRows = qHeads axis 1 times 1
+    whole kT, vHeads
+    graph "loop1" {
+      input qRows: f32[2, n, 8]
+      input kT: f32[2, 8, 40]
+      input vHeads: f32[2, 40, 8]
+      scores: f32[2, n, 40] = matmul(qRows, kT) in "h.attn" at "models/attention/model.ts":44:18
+      masked: f32[2, n, 40] = causalMask(scores) {rowStart: n0, columnStart: 0} in "h.attn" at "models/attention/model.ts":45:18
+      weights: f32[2, n, 40] = softmax(masked) {axis: 2} in "h.attn" at "models/attention/model.ts":46:19
+      rows: f32[2, n, 8] = matmul(weights, vHeads) in "h.attn" at "models/attention/model.ts":47:19
+    }
+    context: f32[2, 40, 8] = concat rows axis 1 times 1
+  }
+${attentionTail}`,
+    { N: 40 },
+  );
+
+const mlpHead = `
+  input tokens: i32[30] below 11
+  param wte: f32[11, 8] key "wte.weight"
+  param h_ln_weight: f32[8] key "h.ln.weight"
+  param h_ln_bias: f32[8] key "h.ln.bias"
+  param h_fc_weight: f32[8, 32] key "h.fc.weight"
+  param h_fc_bias: f32[32] key "h.fc.bias"
+  param h_proj_weight: f32[32, 8] key "h.proj.weight"
+  x: f32[30, 8] = embedding(wte, tokens) at "models/mlp/model.ts":12:13`;
+
+const mlp_ = (n: string, x: string, out: string) => `
+  normed: f32[${n}, 8] = layerNorm(${x}, h_ln_weight, h_ln_bias) {epsilon: 0.000001} in "h" at "models/mlp/model.ts":20:20
+  fc: f32[${n}, 32] = linear(normed, h_fc_weight, h_fc_bias) {transposed: true} in "h.mlp" at "models/mlp/model.ts":21:16
+  hidden: f32[${n}, 32] = gelu(fc) {tanh: true} in "h.mlp" at "models/mlp/model.ts":21:11
+  ${out}: f32[${n}, 8] = linear(hidden, h_proj_weight) {transposed: true} in "h.mlp" at "models/mlp/model.ts":22:12`;
+
+/** A feed-forward block, seven rows at a time, rows given by a reshape that carries two rows a unit. */
+export const mlp = (): Plan =>
+  planOf(
+    `graph "mlp" {${mlpHead}
+  ${mlp_('30', 'x', 'projected')}
+  y: f32[30, 8] = add(x, projected) at "models/mlp/model.ts":13:9
+  output "y" = y
+}`,
+    `graph "mlp" {${mlpHead}
+  loop loop1 over "N" extent 15 chunk 7 start n0 length n in "h" {
+    slice xRows = x axis 0 times 2
+    whole h_ln_weight, h_ln_bias, h_fc_weight, h_fc_bias, h_proj_weight
+    graph "loop1" {
+      input xRows: f32[2*n, 8]
+      input h_ln_weight: f32[8]
+      input h_ln_bias: f32[8]
+      input h_fc_weight: f32[8, 32]
+      input h_fc_bias: f32[32]
+      input h_proj_weight: f32[32, 8]
+      ${mlp_('2*n', 'xRows', 'rows')}
+    }
+    projected: f32[30, 8] = concat rows axis 0 times 2
+  }
+  y: f32[30, 8] = add(x, projected) at "models/mlp/model.ts":13:9
+  output "y" = y
+}`,
+    { N: 30 },
+  );
