@@ -2,7 +2,7 @@ import type { LoopNode, ValueId } from '../ir/node.ts';
 import { type Sizes, simulate } from './estimate.ts';
 import { lastUse } from './graph-index.ts';
 import { Block } from './lower.ts';
-import { type Arrangement, arrange, buildLoop, type Region } from './region.ts';
+import { type Arrangement, arrange, numbered, type Region, sketchLoop } from './region.ts';
 import { dyingIn, type State } from './state.ts';
 
 /**
@@ -33,16 +33,8 @@ export function evaluate(state: State, region: Region): Evaluation | undefined {
   if (!arrangement) return undefined;
   const { first, last, before, inside, after } = arrangement;
   const size = region.extent > 2 ? 2 : 1;
-  let names = 0;
-  const fresh = (wish: string): string => `${wish} ${names++}`;
-  const loop = buildLoop(
-    index,
-    region,
-    inside,
-    size,
-    { id: 'candidate', start: 'candidate0', length: 'candidate1', fresh },
-    { start: 0, length: size },
-  );
+  const fresh = numbered();
+  const loop = sketchLoop(index, { region, chunkSize: size }, inside);
   const order = [...before, loop, ...after];
   const dying = dyingIn(state, first, last);
   const block = new Block({ fresh, bindings: {} }, state.places, dying);

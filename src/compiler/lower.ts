@@ -278,7 +278,7 @@ export class Block {
   #resultSlice(result: LoopResult, as: ValueId): void {
     const { loop } = this.#around.results as { loop: LoopNode };
     const shape = result.shape.map((dim, axis) =>
-      axis === result.axis ? mulDims(result.multiple, loop.length) : dim,
+      axis === result.axis ? times(result.multiple, loop.length) : dim,
     );
     this.#view(
       { kind: 'view', value: as, of: result.id, view: chunkOf(loop, result) },
@@ -316,7 +316,7 @@ export class Block {
     for (const slice of loop.slices) {
       const { storage, layout, type } = this.place(slice.operand);
       const shape = type.shape.map((dim, axis) =>
-        axis === slice.axis ? mulDims(slice.multiple, loop.length) : dim,
+        axis === slice.axis ? times(slice.multiple, loop.length) : dim,
       );
       this.#view(
         { kind: 'view', value: slice.as, of: slice.operand, view: chunkOf(loop, slice) },
@@ -340,11 +340,14 @@ function resultsByValue(loop: LoopNode): Map<ValueId, LoopResult[]> {
   return of;
 }
 
+/** `multiple · dim`. */
+export const times = (multiple: number, dim: Dim): Dim => (multiple === 1 ? dim : mulDims(multiple, dim));
+
 const chunkOf = (loop: LoopNode, { axis, multiple }: { axis: number; multiple: number }): View => ({
   kind: 'slice',
   axis,
-  start: mulDims(multiple, loop.start),
-  stop: mulDims(multiple, addDims(loop.start, loop.length)),
+  start: times(multiple, loop.start),
+  stop: times(multiple, addDims(loop.start, loop.length)),
 });
 
 /** How generated code writes a view op; undefined for ops that are not one of the four views. */

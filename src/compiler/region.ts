@@ -1,5 +1,5 @@
 import { invariant } from '../errors.ts';
-import { addDims, type Dim, mulDims, type Shape } from '../ir/dims.ts';
+import { addDims, type Dim, type Shape } from '../ir/dims.ts';
 import { backward, type Cut, type Flow, isObstacle } from '../ir/flow.ts';
 import type {
   Graph,
@@ -15,7 +15,7 @@ import type {
 import { definedBy, operandsOf } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import { type GraphIndex, indexGraph, patternOf } from './graph-index.ts';
-import { freshNames } from './lower.ts';
+import { freshNames, times } from './lower.ts';
 
 /** Nodes to run inside one loop, in execution order, each with the one axis it is cut along. */
 export interface Region {
@@ -106,7 +106,7 @@ export function buildLoop(
     results.push({ kind: 'concat', id: node.id, value, ...(region.cuts.get(node.id) as Cut), shape, dtype });
   }
   const chunkShape = (shape: Shape, cut: Cut): Shape =>
-    shape.map((dim, axis) => (axis === cut.axis ? mulDims(cut.multiple, unit.length) : dim));
+    shape.map((dim, axis) => (axis === cut.axis ? times(cut.multiple, unit.length) : dim));
   const read = (id: ValueId, cut: Cut | undefined): ValueId => {
     if (region.cuts.has(id)) return renamed.get(id) ?? id;
     if (cut === undefined) {
@@ -127,7 +127,7 @@ export function buildLoop(
     const shape = chunkShape(node.shape, cut);
     let attrs = node.attrs;
     for (const { attr, multiple } of flow.shifts) {
-      const shift = mulDims(multiple, unit.start);
+      const shift = times(multiple, unit.start);
       attrs = { ...attrs, [attr]: addDims((attrs[attr] as Dim | undefined) ?? 0, shift) };
     }
     return {
@@ -198,18 +198,54 @@ function commonScope(nodes: readonly OpNode[]): string {
 /** The graph with a loop in place of every chosen region. Loops are numbered in execution order. */
 export function placeLoops(graph: Graph, choices: readonly Choice[]): Graph {
   const fresh = freshNames(graph);
+  return numberLoops(
+    replaceRegions(graph, choices, (index, { region, chunkSize }, inside) => {
+      const names = { id: fresh('loop'), ...loopNames(overName(region, inside), fresh), fresh };
+      return buildLoop(index, region, inside, chunkSize, names);
+    }),
+  );
+}
+
+/** Like {@link placeLoops}, for measuring only: loop bodies show their first iteration, in numbers. */
+export const sketchLoops = (graph: Graph, choices: readonly Choice[]): Graph =>
+  replaceRegions(graph, choices, sketchLoop);
+
+/** The loop of a choice as its first iteration sees it, in numbers. Names are no identifiers: nothing else has them. */
+export function sketchLoop(index: GraphIndex, choice: Choice, inside: readonly OpNode[]): LoopNode {
+  const { region, chunkSize } = choice;
+  const known = sketches.get(region);
+  if (known?.chunkSize === chunkSize) return known;
+  const names = { id: 'sketch', start: 'sketch start', length: 'sketch length', fresh: numbered() };
+  const loop = buildLoop(index, region, inside, chunkSize, names, { start: 0, length: chunkSize });
+  sketches.set(region, loop);
+  return loop;
+}
+
+/** The last sketch of every region: the search looks at the same choice in many combinations. */
+const sketches = new WeakMap<Region, LoopNode>();
+
+/** Names that cannot clash with identifiers. */
+export function numbered(): (wish: string) => string {
+  let count = 0;
+  return (wish) => `${wish} ${count++}`;
+}
+
+function replaceRegions(
+  graph: Graph,
+  choices: readonly Choice[],
+  build: (index: GraphIndex, choice: Choice, inside: readonly OpNode[]) => LoopNode,
+): Graph {
   // Loops keep the ids of the values they compute: who reads what stays as it is in the graph without loops.
   const index = indexGraph(graph);
   let { nodes } = graph;
-  for (const { region, chunkSize } of choices) {
-    const arrangement = arrange(nodes, region);
+  for (const choice of choices) {
+    const arrangement = arrange(nodes, choice.region);
     invariant(arrangement !== undefined, 'a chosen region is not convex');
     const { first, last, before, inside, after } = arrangement;
-    const names = { id: fresh('loop'), ...loopNames(overName(region, inside), fresh), fresh };
-    const loop = buildLoop(index, region, inside, chunkSize, names);
+    const loop = build(index, choice, inside);
     nodes = [...nodes.slice(0, first), ...before, loop, ...after, ...nodes.slice(last + 1)];
   }
-  return numberLoops({ ...graph, nodes });
+  return { ...graph, nodes };
 }
 
 function numberLoops(graph: Graph): Graph {

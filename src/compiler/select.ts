@@ -6,7 +6,7 @@ import { loopCost } from './cost.ts';
 import { estimate } from './estimate.ts';
 import { type Evaluation, evaluate, evenChunk, largestChunk, loopPeak } from './evaluate.ts';
 import { lower } from './lower.ts';
-import { type Choice, placeLoops, type Region } from './region.ts';
+import { type Choice, placeLoops, type Region, sketchLoops } from './region.ts';
 import { repeatsOf } from './repeats.ts';
 import { type Rejection, searchRegions } from './search.ts';
 import { analyse, type State } from './state.ts';
@@ -62,8 +62,11 @@ interface Candidate {
 export function select(graph: Graph, options: SelectOptions): Choice[] {
   const search = new Selection(graph, options);
   const families = options.budget === undefined ? search.smallest() : search.within(options.budget);
-  return families.flatMap(({ regions, chunkSize }) => regions.map((region) => ({ region, chunkSize })));
+  return choicesOf(families);
 }
+
+const choicesOf = (families: readonly Family[]): Choice[] =>
+  families.flatMap(({ regions, chunkSize }) => regions.map((region) => ({ region, chunkSize })));
 
 class Selection {
   readonly #graph: Graph;
@@ -222,10 +225,7 @@ class Selection {
     const key = keyOf(families);
     let partial = this.#known.get(key);
     if (!partial) {
-      const choices = families.flatMap(({ regions, chunkSize }) =>
-        regions.map((region): Choice => ({ region, chunkSize })),
-      );
-      const state = analyse(placeLoops(this.#graph, choices), this.#options.cap);
+      const state = analyse(sketchLoops(this.#graph, choicesOf(families)), this.#options.cap);
       partial = { families, state, cost: families.reduce((sum, { cost }) => sum + cost, 0) };
       this.#known.set(key, partial);
     }
@@ -281,7 +281,7 @@ class Selection {
   }
 
   #tooSmall(budget: number, least: Partial): UserError {
-    const { peakBytes, liveAtPeak } = estimate(lower(least.state.index.graph));
+    const { peakBytes, liveAtPeak } = estimate(lower(placeLoops(this.#graph, choicesOf(least.families))));
     const holds = liveAtPeak.slice(0, 8).map(({ value, bytes, at }) => {
       const type = least.state.index.types.get(value);
       const where = at ? `  ${at.file}:${at.line}:${at.column}` : '';

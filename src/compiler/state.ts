@@ -1,7 +1,8 @@
 import { type Graph, operandsOf, type ValueId } from '../ir/node.ts';
 import { bytesOf, type Sizes, simulate } from './estimate.ts';
 import { type GraphIndex, indexGraph, lastUse } from './graph-index.ts';
-import { Block, freshNames, inputPlaces, type Place } from './lower.ts';
+import { Block, inputPlaces, type Place } from './lower.ts';
+import { numbered } from './region.ts';
 
 /** A graph with its exact memory, node by node. */
 export interface State {
@@ -25,7 +26,7 @@ export interface State {
 export function analyse(graph: Graph, cap: number): State {
   const index = indexGraph(graph);
   const outer = inputPlaces(graph);
-  const block = new Block({ fresh: freshNames(graph), bindings: {} }, outer);
+  const block = new Block({ fresh: numbered(), bindings: {} }, outer);
   for (const node of graph.nodes) block.add(node);
   const outputs = block.ownOutputs(graph.outputs);
   block.free(new Set(outputs.map(({ value }) => value)));
