@@ -52,7 +52,7 @@ describe('operands that do not fit', () => {
       ShapeError: where: cannot broadcast [N] with [M]
       ShapeError: matmul: contracted extents differ: [N, 64] · [32, N]
       ShapeError: matmul: expected matrices (rank ≥ 2), got [64]
-      ShapeError: matmul: cannot broadcast [2] with [3]
+      ShapeError: matmul: leading axes: cannot broadcast [2] with [3]
       ShapeError: linear: expected last axis 32 for weight [8, 32], got [N, 64]
       ShapeError: linear: expected last axis 8 for weight [8, 32] (transposed), got [N, 64]
       ShapeError: linear: expected bias [8], got [64]

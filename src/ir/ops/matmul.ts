@@ -17,7 +17,7 @@ const matmul: OpDef = {
       'matmul',
       () => `contracted extents differ: ${printShape(a.shape)} · ${printShape(b.shape)}`,
     );
-    const batch = broadcastShapes('matmul', a.shape.slice(0, -2), b.shape.slice(0, -2));
+    const batch = broadcastShapes('matmul: leading axes', a.shape.slice(0, -2), b.shape.slice(0, -2));
     return { shape: [...batch, ...a.shape.slice(-2, -1), ...b.shape.slice(-1)], dtype: 'f32' };
   },
   access(operands, _attrs, out) {

@@ -32,7 +32,7 @@ export function matmul(a: Tensor, b: Tensor, { into }: KernelOptions): Tensor {
     'matmul',
     () => `contracted extents differ: ${printShape(a.shape)} · ${printShape(b.shape)}`,
   );
-  const batch = broadcast('matmul', [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
+  const batch = broadcast('matmul: leading axes', [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
   expectShape('matmul', 'a result', into, [...batch, a.shape.at(-2) as number, b.shape.at(-1) as number]);
   const views = [into.view, a.view, b.view];
   const matrices = views.map(({ layout }) => axesOf(layout, layout.shape.length - 2, layout.shape.length));

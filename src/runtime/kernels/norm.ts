@@ -2,7 +2,7 @@ import type { StorageView } from '../device.ts';
 import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
 import { dispatchFolded, dispatchLines, expanded, repeatAlong } from './fold.ts';
-import { expect, expectShape, type ScratchOptions, scratchOf } from './options.ts';
+import { expect, expectElements, expectShape, type ScratchOptions, scratchOf } from './options.ts';
 
 type NormOptions = ScratchOptions & { readonly epsilon?: number };
 
@@ -120,6 +120,7 @@ export function rmsNorm(x: Tensor, weight: Tensor, { into, scratch, epsilon = 1e
 function prepare(op: string, x: Tensor, parameters: readonly Tensor[], into: Tensor) {
   const axis = x.shape.length - 1;
   expect(axis >= 0, op, () => 'expected at least one axis, got a scalar');
+  expectElements(op, x, axis);
   const length = x.shape[axis] as number;
   for (const parameter of parameters) expectShape(op, 'a parameter', parameter, [length]);
   expectShape(op, 'a result', into, x.shape);

@@ -39,6 +39,11 @@ export function expectAxis(op: string, tensor: Tensor, axis: number): void {
   );
 }
 
+/** Lines of no elements have no maximum and no mean. */
+export function expectElements(op: string, tensor: Tensor, axis: number): void {
+  expect(tensor.shape[axis] !== 0, op, () => `axis ${axis} of ${printShape(tensor.shape)} has no elements`);
+}
+
 /** The scratch tensors of a call, all of one shape. */
 export function scratchOf(
   op: string,

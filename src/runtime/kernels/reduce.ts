@@ -1,8 +1,7 @@
-import { UserError } from '../../errors.ts';
 import { defineKernel, type Kernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
 import { dispatchLines, withoutAxis } from './fold.ts';
-import { expectAxis, expectShape, type KernelOptions } from './options.ts';
+import { expectAxis, expectElements, expectShape, type KernelOptions } from './options.ts';
 
 /** An op that makes one element of every line along `axis`. */
 export type Reduction = (
@@ -13,8 +12,8 @@ export type Reduction = (
 function reduction(op: string, kernel: Kernel): Reduction {
   return (x, { into, axis, keepdims = false }) => {
     expectAxis(op, x, axis);
+    expectElements(op, x, axis);
     const length = x.shape[axis] as number;
-    if (length === 0) throw new UserError(`${op}: axis ${axis} has no elements`);
     const shape = keepdims ? x.shape.with(axis, 1) : x.shape.toSpliced(axis, 1);
     expectShape(op, 'a result', into, shape);
     const out = into.view;

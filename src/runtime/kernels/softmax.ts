@@ -2,7 +2,7 @@ import type { StorageView } from '../device.ts';
 import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
 import { dispatchFolded, dispatchLines, repeatAlong } from './fold.ts';
-import { expectAxis, expectShape, type ScratchOptions, scratchOf } from './options.ts';
+import { expectAxis, expectElements, expectShape, type ScratchOptions, scratchOf } from './options.ts';
 import { lineMax } from './reduce.ts';
 
 const lineExpSum = defineKernel(
@@ -37,6 +37,7 @@ export function softmax(
   { into, scratch, axis }: ScratchOptions & { readonly axis: number },
 ): Tensor {
   expectAxis('softmax', x, axis);
+  expectElements('softmax', x, axis);
   expectShape('softmax', 'a result', into, x.shape);
   const length = x.shape[axis] as number;
   const [max, sum] = scratchOf('softmax', scratch, 2, x.shape.toSpliced(axis, 1)) as [
