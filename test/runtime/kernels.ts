@@ -103,3 +103,22 @@ export const sameCounter = defineKernel(
   1,
   ['Integer'],
 );
+
+/** As minifiers write: variables that shadow arguments and one another, a folded declaration. */
+export const shadowing = defineKernel(
+  function shadowing(this: KernelThis, a: KernelArray, b: KernelArray, n: number): number {
+    let s = b[0]![0]![this.thread.x]!,
+      r = 0;
+    for (let b = 0; b < n; b++) {
+      const s = a[0]![0]![b]!;
+      r += s * 2;
+    }
+    if (r > 0) {
+      const a = r + 1;
+      s += a;
+    }
+    return s + r;
+  },
+  2,
+  ['Integer'],
+);

@@ -4,7 +4,7 @@ import type { Device } from '../../src/runtime/device.ts';
 import { openDevice } from '../../src/runtime/open.ts';
 import type { Tensor } from '../../src/runtime/tensor.ts';
 import { testBackends } from '../support/backends.ts';
-import { affine, count, gatherElements, gatherRows, matmul, pad, sameCounter } from './kernels.ts';
+import { affine, count, gatherElements, gatherRows, matmul, pad, sameCounter, shadowing } from './kernels.ts';
 
 const PERMUTATIONS = [
   [0, 1, 2],
@@ -161,6 +161,15 @@ describe.each(testBackends)('views on %s', (backend) => {
     expect(await numbers(y)).toEqual([66, 67, 68, 69, 70]);
     x.free();
     y.free();
+  });
+
+  it('keeps variables apart that share a name', async () => {
+    const a = device.upload([1, 2, 3], [3]);
+    const b = device.upload([100, 200, 300, 400, 500], [5]);
+    const y = device.alloc([5]);
+    device.dispatch(shadowing, y.view, [a.view, b.view], [3]);
+    expect(await numbers(y)).toEqual([125, 225, 325, 425, 525]);
+    for (const tensor of [a, b, y]) tensor.free();
   });
 
   it('covers rows longer than the workgroups of one dispatch', async () => {

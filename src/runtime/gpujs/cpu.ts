@@ -4,6 +4,7 @@ import type { Ast } from 'gpu.js/src/backend/function-node.js';
 import type { Kernel } from '../kernel.ts';
 import type { View3 } from '../view3.ts';
 import { LOOP_MAX_ITERATIONS, prepare, translating } from './translate.ts';
+import { makeNamesUnique } from './unique-names.ts';
 
 /** A view over JavaScript memory. */
 export interface ArrayView extends View3 {
@@ -18,6 +19,11 @@ export type CpuProgram = (out: ArrayView, arrays: readonly ArrayView[], scalars:
  * with no iteration cap.
  */
 class StridedNode extends CPUFunctionNode {
+  override traceFunctionAST(ast: Ast): void {
+    makeNamesUnique(ast);
+    super.traceFunctionAST(ast);
+  }
+
   override isSafe(): boolean {
     return true;
   }

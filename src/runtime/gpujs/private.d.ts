@@ -50,6 +50,8 @@ declare module 'gpu.js/src/backend/function-node.js' {
     getMemberExpressionDetails(ast: Ast): MemberDetails;
     astGeneric(ast: Ast, into: string[]): string[];
     getType(ast: Ast): string;
+    /** Called once with the parsed function, before anything looks at it. */
+    traceFunctionAST(ast: Ast): void;
     /** Whether a loop is known to end, so that it needs no iteration counter. */
     isSafe(ast: unknown): boolean;
   }

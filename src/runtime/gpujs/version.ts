@@ -6,8 +6,8 @@ export const GPUJS_VERSION = '2.24.1';
 let checked: Promise<void> | undefined;
 
 /**
- * Asserts that the installed gpu.js is the version this folder was written for. A browser bundle carries the version
- * that was checked when it was installed, so there is nothing to ask there. Throws UnsupportedError.
+ * Asserts that the installed gpu.js is the version this folder was written for. A bundle carries the version
+ * it was built from, so there is nothing to ask there. Throws UnsupportedError.
  */
 export function assertGpujsVersion(): Promise<void> {
   checked ??= installedVersion().then((version) => {
@@ -27,6 +27,9 @@ async function installedVersion(): Promise<string | undefined> {
   }
   const moduleName = 'node:module';
   const { createRequire } = (await import(/* @vite-ignore */ moduleName)) as typeof import('node:module');
-  const { version } = createRequire(import.meta.url)('gpu.js/package.json') as { version: string };
-  return version;
+  try {
+    return (createRequire(import.meta.url)('gpu.js/package.json') as { version: string }).version;
+  } catch {
+    return undefined;
+  }
 }

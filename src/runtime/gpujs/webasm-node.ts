@@ -1,6 +1,7 @@
 import type { Ast } from 'gpu.js/src/backend/function-node.js';
 import { WebAssemblyFunctionNode } from 'gpu.js/src/backend/web-assembly/function-node.js';
 import type { ValueType, WasmFunctionEmitter } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
+import { makeNamesUnique } from './unique-names.ts';
 
 /** What is known of a stride when a module is compiled: 0 and 1 need no multiplication, `n` is read at run time. */
 export type StrideClass = 0 | 1 | 'n';
@@ -59,6 +60,11 @@ const isLane = (ast: Ast): boolean =>
  */
 export class StridedWebasmNode extends WebAssemblyFunctionNode {
   declare assembler: Assembler | null;
+
+  override traceFunctionAST(ast: Ast): void {
+    makeNamesUnique(ast);
+    super.traceFunctionAST(ast);
+  }
 
   override isSafe(): boolean {
     return true;

@@ -1,9 +1,11 @@
 import { FunctionBuilder } from 'gpu.js/src/backend/function-builder.js';
+import type { Ast } from 'gpu.js/src/backend/function-node.js';
 import { WGSLFunctionNode } from 'gpu.js/src/backend/web-gpu/function-node.js';
 import { WebGPUKernel } from 'gpu.js/src/backend/web-gpu/kernel.js';
 import { invariant } from '../../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { kernelSettings, setUp, translating } from './translate.ts';
+import { makeNamesUnique } from './unique-names.ts';
 
 /** A compute shader whose arrays and output are strided views, with the byte offsets of its uniform block. */
 export interface WgslProgram {
@@ -21,6 +23,11 @@ export interface WgslProgram {
 
 /** Loops are emitted as written, with no iteration cap. */
 class UncappedWgslNode extends WGSLFunctionNode {
+  override traceFunctionAST(ast: Ast): void {
+    makeNamesUnique(ast);
+    super.traceFunctionAST(ast);
+  }
+
   override isSafe(): boolean {
     return true;
   }
