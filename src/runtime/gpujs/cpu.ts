@@ -3,6 +3,7 @@ import { FunctionBuilder } from 'gpu.js/src/backend/function-builder.js';
 import type { Ast } from 'gpu.js/src/backend/function-node.js';
 import type { Kernel } from '../kernel.ts';
 import type { View3 } from '../view3.ts';
+import { restoreNumbers } from './restore-numbers.ts';
 import { LOOP_MAX_ITERATIONS, prepare, translating } from './translate.ts';
 import { makeNamesUnique } from './unique-names.ts';
 
@@ -21,6 +22,7 @@ export type CpuProgram = (out: ArrayView, arrays: readonly ArrayView[], scalars:
 class StridedNode extends CPUFunctionNode {
   override traceFunctionAST(ast: Ast): void {
     makeNamesUnique(ast);
+    restoreNumbers(ast);
     super.traceFunctionAST(ast);
   }
 

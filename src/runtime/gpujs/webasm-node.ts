@@ -1,6 +1,7 @@
 import type { Ast } from 'gpu.js/src/backend/function-node.js';
 import { WebAssemblyFunctionNode } from 'gpu.js/src/backend/web-assembly/function-node.js';
 import type { ValueType, WasmFunctionEmitter } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
+import { restoreNumbers } from './restore-numbers.ts';
 import { makeNamesUnique } from './unique-names.ts';
 
 /** What is known of a stride when a module is compiled: 0 and 1 need no multiplication, `n` is read at run time. */
@@ -63,6 +64,7 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
 
   override traceFunctionAST(ast: Ast): void {
     makeNamesUnique(ast);
+    restoreNumbers(ast);
     super.traceFunctionAST(ast);
   }
 

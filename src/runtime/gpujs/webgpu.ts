@@ -4,6 +4,7 @@ import { WGSLFunctionNode } from 'gpu.js/src/backend/web-gpu/function-node.js';
 import { WebGPUKernel } from 'gpu.js/src/backend/web-gpu/kernel.js';
 import { invariant } from '../../errors.ts';
 import type { Kernel } from '../kernel.ts';
+import { restoreNumbers } from './restore-numbers.ts';
 import { kernelSettings, setUp, translating } from './translate.ts';
 import { makeNamesUnique } from './unique-names.ts';
 
@@ -25,6 +26,7 @@ export interface WgslProgram {
 class UncappedWgslNode extends WGSLFunctionNode {
   override traceFunctionAST(ast: Ast): void {
     makeNamesUnique(ast);
+    restoreNumbers(ast);
     super.traceFunctionAST(ast);
   }
 
