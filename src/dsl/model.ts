@@ -1,5 +1,6 @@
 import { UserError } from '../errors.ts';
-import type { DType } from '../ir/node.ts';
+import type { DType, SourceLocation } from '../ir/node.ts';
+import { callSite } from '../trace/call-site.ts';
 import type { Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -49,6 +50,8 @@ export interface Model<I extends InputSpecs = InputSpecs, O extends ModelOutput 
   readonly kind: 'model';
   readonly name: string;
   readonly inputs: I;
+  /** Where it was defined. */
+  readonly at?: SourceLocation;
   // A method, so that models with particular inputs are models.
   forward(inputs: InputTensors<I>): O;
 }
@@ -76,7 +79,8 @@ export function defineModel<const I extends InputSpecs, O extends ModelOutput>(
   if (typeof forward !== 'function') {
     throw new UserError(`defineModel ${name}: expected a forward function as third argument`);
   }
-  return { kind: 'model', name, inputs, forward };
+  const at = callSite();
+  return { kind: 'model', name, inputs, ...(at ? { at } : {}), forward };
 }
 
 /** Whether a value, such as a module's export, is a model. */

@@ -69,6 +69,9 @@ export function variableAt(site: CallSite): VariableName {
   return found.name;
 }
 
+/** Functions that return what their body returns: `const a = scope('mlp', () => ` and the like. */
+const WRAPPERS = /(?:\b(?:scope|region|preferChunk|noChunk)\s*\((?:[^()]*,)?\s*(?:\(\s*\)\s*=>\s*)?)+$/;
+
 function parseVariable(site: CallSite): VariableName {
   const lines = sourceLines(site.path);
   const line = lines?.[site.line - 1];
@@ -78,7 +81,8 @@ function parseVariable(site: CallSite): VariableName {
   const before = [...lines.slice(Math.max(0, site.line - 4), site.line - 1), line.slice(0, site.column - 1)]
     .map((text) => text.replace(/\/\/.*$/, ''))
     .join('\n')
-    .replace(/(?:[\w$]+\s*\.\s*)+$/, '');
+    .replace(/(?:[\w$]+\s*\.\s*)+$/, '')
+    .replace(WRAPPERS, '');
   const variable =
     /(?:^|[;{}\s(])(?:const|let|var)\s+([A-Za-z_$][\w$]*)\s*(?::[^;=]*)?=\s*$/.exec(before) ??
     /(?:^|[;{}\n])\s*([A-Za-z_$][\w$]*)\s*(?:\?\?|\|\|)?=\s*$/.exec(before) ??

@@ -21,6 +21,15 @@ import { isPropertyName, NameSpace, variableAt } from './names.ts';
 
 let active: Recorder | undefined;
 
+/** Sums and differences of products of names and integers. */
+const DIMENSION = dimensionSyntax();
+
+function dimensionSyntax(): RegExp {
+  const factor = String.raw`\s*(?:\d+|[A-Za-z_$][\w$]*)\s*`;
+  const product = `${factor}(?:\\*${factor})*`;
+  return new RegExp(`^-?${product}(?:[+-]${product})*$`);
+}
+
 /** The recorder of the model being traced. Throws UserError naming `what` when there is none. */
 export function recorder(what: string): Recorder {
   if (active) return active;
@@ -45,7 +54,7 @@ export function recordingWith<T>(next: Recorder, body: () => T): T {
 export interface RecordOptions {
   /** Name of the value, instead of the author's variable. */
   readonly name?: string;
-  /** Name where the source shows no variable; otherwise that of the op. */
+  /** Name where the source shows no variable; by default that of the op. */
   readonly fallback?: string;
   /** Which variable of a destructuring assignment this value is. */
   readonly part?: number;
@@ -53,6 +62,7 @@ export interface RecordOptions {
 
 export class Recorder {
   readonly name: string;
+  readonly #at: SourceLocation | undefined;
   readonly #names = new NameSpace();
   readonly #inputs: GraphInput[] = [];
   readonly #params = new Map<string, { readonly param: GraphParam; readonly site: CallSite | undefined }>();
@@ -63,8 +73,10 @@ export class Recorder {
   /** The scope in which an error was thrown: the stack is unwound when it is reported. */
   #failure: { readonly error: unknown; readonly scope: string } | undefined;
 
-  constructor(name: string) {
+  /** @param at where the model was defined, for errors in its inputs */
+  constructor(name: string, at?: SourceLocation) {
     this.name = name;
+    this.#at = at;
   }
 
   /** The scope path, e.g. `h.0.attn`. */
@@ -80,9 +92,9 @@ export class Recorder {
   input(name: string, shape: Shape, dtype: DType, below: number | undefined): SymbolicTensor {
     const where = `defineModel ${this.name}: input "${name}"`;
     if (!isPropertyName(name)) {
-      throw new UserError(`${where} is not an identifier; use letters, digits and _`);
+      throw this.fault(`${where} is not an identifier; use letters, digits and _`, this.#at);
     }
-    const type = { shape: this.#dims(where, shape), dtype };
+    const type = { shape: this.#dims(where, shape, this.#at), dtype };
     this.#inputs.push({ id: this.#names.reserve(name), ...type, ...(below === undefined ? {} : { below }) });
     return new SymbolicTensor(this, name, type.shape, dtype);
   }
@@ -101,7 +113,7 @@ export class Recorder {
     const site = callSite();
     const full = [...this.#scopes, key].join('.');
     if (key === '') throw this.fault('param: expected a name, got an empty string', site);
-    const dims = this.#dims(`param "${full}"`, shape);
+    const dims = this.#dims(`param "${full}"`, shape, site);
     const known = this.#params.get(full);
     if (!known) {
       const param = { id: this.#names.claim(full), key: full, shape: dims, dtype: 'f32' as const };
@@ -123,7 +135,7 @@ export class Recorder {
     const own = operands.map((operand) => this.own(op, operand, site));
     const type = this.#infer(op, own, attrs, site);
     const id = this.#names.claim(
-      options.name ?? this.#variable(site, options.part) ?? options.fallback ?? op,
+      options.name ?? this.#variable(site, options.part) ?? options.fallback ?? op.replace(/Scalar$/, ''),
     );
     const hints = Object.assign({}, ...this.#hints) as Hints;
     this.#nodeAt.set(id, this.#nodes.length);
@@ -190,7 +202,7 @@ export class Recorder {
   }
 
   /** A user error at a call site, with the scope. */
-  fault(message: string, site: CallSite | undefined, cause?: unknown): UserError {
+  fault(message: string, site: SourceLocation | undefined, cause?: unknown): UserError {
     const path = cause !== undefined && this.#failure?.error === cause ? this.#failure.scope : this.scope;
     const scope = path === '' ? '' : `${site ? ', ' : ''}in scope ${path}`;
     const where = `${site ? `at ${printSite(site)}` : ''}${scope}`;
@@ -218,16 +230,14 @@ export class Recorder {
     }
   }
 
-  #dims(what: string, shape: Shape): Shape {
+  #dims(what: string, shape: Shape, site: SourceLocation | undefined): Shape {
     return shape.map((dim) => {
-      try {
-        if (typeof dim === 'string' || (Number.isInteger(dim) && dim > 0)) return canonicalDim(dim);
-      } catch {
-        // Falls through to the same message.
-      }
+      const known = typeof dim === 'string' && DIMENSION.test(dim) ? canonicalDim(dim) : dim;
+      if (typeof known === 'string' ? DIMENSION.test(known) : Number.isInteger(known) && known > 0)
+        return known;
       throw this.fault(
         `${what}: expected positive integers and dimension names such as 'N', got ${JSON.stringify(dim)} in ${printShape(shape)}`,
-        callSite(),
+        site,
       );
     });
   }

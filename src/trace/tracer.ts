@@ -2,7 +2,7 @@ import type { Model } from '../dsl/model.ts';
 import { SymbolicTensor, type Tensor } from '../dsl/tensor.ts';
 import { InternalError, UserError } from '../errors.ts';
 import type { Graph } from '../ir/node.ts';
-import { callSite, errorSite } from './call-site.ts';
+import { errorSite } from './call-site.ts';
 import { describe, Recorder, recordingWith } from './recorder.ts';
 
 /**
@@ -13,13 +13,13 @@ import { describe, Recorder, recordingWith } from './recorder.ts';
  *   that the model's own code throws (as `cause`).
  */
 export function trace(model: Model): Graph {
-  const recorder = new Recorder(model.name);
+  const recorder = new Recorder(model.name, model.at);
   return recordingWith(recorder, () => {
     const inputs: Record<string, Tensor> = {};
     for (const [name, spec] of Object.entries(model.inputs)) {
       inputs[name] = recorder.input(name, spec.shape, spec.dtype, spec.below);
     }
-    return recorder.graph(outputsOf(recorder, model.name, run(recorder, model, inputs)));
+    return recorder.graph(outputsOf(recorder, model, run(recorder, model, inputs)));
   });
 }
 
@@ -33,10 +33,10 @@ function run(recorder: Recorder, model: Model, inputs: Record<string, Tensor>): 
   }
 }
 
-function outputsOf(recorder: Recorder, model: string, result: unknown): (readonly [string, Tensor])[] {
-  const expected = `model ${model}: expected forward to return a tensor or a record of tensors`;
+function outputsOf(recorder: Recorder, model: Model, result: unknown): (readonly [string, Tensor])[] {
+  const expected = `model ${model.name}: expected forward to return a tensor or a record of tensors`;
   const fail = (got: string): never => {
-    throw recorder.fault(`${expected}, got ${got}`, callSite());
+    throw recorder.fault(`${expected}, got ${got}`, model.at);
   };
   if (result instanceof SymbolicTensor) return [['output', result]];
   if (typeof result !== 'object' || result === null || Array.isArray(result) || result instanceof Promise) {

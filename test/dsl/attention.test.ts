@@ -59,7 +59,7 @@ describe('scaledDotProductAttention', () => {
         "maskedScores = causalMask(scores) {rowStart: 0, columnStart: 0} : f32[2, 3, N, N]",
         "attention = softmax(maskedScores) {axis: 3} : f32[2, 3, N, N]",
         "groupedContext = matmul(attention, groupedValues) : f32[2, 3, N, 4]",
-        "reshape = reshape(groupedContext) {shape: [6,"N",4]} : f32[6, N, 4]",
+        "context = reshape(groupedContext) {shape: [6,"N",4]} : f32[6, N, 4]",
       ]
     `);
     // The same with every key head repeated three times, head by head.

@@ -155,8 +155,8 @@ test('the ops of one or two tensors', () => {
       "less = less(x, y) : i32[N, 4]",
       "add_1 = add(i, i) : i32[N, 4]",
       "add_2 = add(i, x) : f32[N, 4]",
-      "equalScalar = equalScalar(i) {value: 0} : i32[N, 4]",
-      "where = where(equalScalar, x, y) : f32[N, 4]",
+      "equal_1 = equalScalar(i) {value: 0} : i32[N, 4]",
+      "where = where(equal_1, x, y) : f32[N, 4]",
     ]
   `);
 });

@@ -132,7 +132,8 @@ export function scaledDotProductAttention<Q extends Shape, K extends Shape, V ex
     mask ? { ...options, mask } : options,
     'groupedContext',
   );
-  return emit('reshape', [context], { shape: [...q.shape.slice(0, -1), context.shape.at(-1) as Dim] });
+  const shape = [...q.shape.slice(0, -1), context.shape.at(-1) as Dim];
+  return emit('reshape', [context], { shape }, { fallback: 'context' });
 }
 
 interface Groups {

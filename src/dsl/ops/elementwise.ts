@@ -1,6 +1,6 @@
 import type { Broadcast, Broadcastable, Known, Shape } from '../shape.ts';
 import type { Operand, ShapeOf, Tensor } from '../tensor.ts';
-import { emit, expectThat } from './emit.ts';
+import { emit, expectThat, finite } from './emit.ts';
 import { scalar } from './generate.ts';
 
 /** What a binary op on two operands gives. */
@@ -11,9 +11,9 @@ type Fits<Op extends string, A, B> = Broadcastable<Op, ShapeOf<A>, ShapeOf<B>>;
 function binary(op: string, a: Operand, b: Operand, right: string, left: string): Tensor<never> {
   if (typeof a === 'number') {
     expectThat(typeof b !== 'number', op, () => `expected a tensor, got the numbers ${a} and ${String(b)}`);
-    return emit(left, [b as Tensor], { value: a });
+    return emit(left, [b as Tensor], { value: finite(op, a) });
   }
-  return typeof b === 'number' ? emit(right, [a], { value: b }) : emit(op, [a, b]);
+  return typeof b === 'number' ? emit(right, [a], { value: finite(op, b) }) : emit(op, [a, b]);
 }
 
 /** Element-wise sum, with numpy broadcasting. i32 with i32 stays i32; so for every binary op except div and pow. */
@@ -24,7 +24,7 @@ export function add<A extends Operand, B extends Operand>(a: A, b: B & Fits<'add
 /** Element-wise difference, with numpy broadcasting. */
 export function sub<A extends Operand, B extends Operand>(a: A, b: B & Fits<'sub', A, B>): Combined<A, B> {
   return typeof b === 'number' && typeof a !== 'number'
-    ? emit('addScalar', [a], { value: -b })
+    ? emit('addScalar', [a], { value: -finite('sub', b) })
     : binary('sub', a, b, 'addScalar', 'rsubScalar');
 }
 

@@ -27,3 +27,13 @@ export function normalAxis(op: string, axis: number, rank: number, of: Shape): n
   );
   return axis < 0 ? axis + rank : axis;
 }
+
+/** A number that float32 can hold. */
+export function finite(op: string, value: number): number {
+  expectThat(
+    Number.isFinite(Math.fround(value)),
+    op,
+    () => `expected a finite float32 number, got ${value}; the largest is 3.4028234663852886e38`,
+  );
+  return value;
+}

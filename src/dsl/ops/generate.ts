@@ -1,7 +1,7 @@
 import { mulDims, subDims } from '../../ir/dims.ts';
 import type { Dim, Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import { emit, expectThat } from './emit.ts';
+import { emit, expectThat, finite } from './emit.ts';
 
 /** i32 `[length]` with element i = (start + i) · step. */
 export function iota<const D extends Dim>(
@@ -32,12 +32,12 @@ export function arange(first: Dim, second?: Dim, step = 1): Tensor<[Dim]> {
 
 /** The same number everywhere (f32). */
 export function full<const S extends Shape>(shape: S, value: number): Tensor<[...S]> {
-  return emit('full', [], { shape: [...shape], value });
+  return emit('full', [], { shape: [...shape], value: finite('full', value) });
 }
 
 /** A constant scalar inside a larger op: named after its role, not after the variable of the whole. */
 export const scalar = (value: number, name: string): Tensor<[]> =>
-  emit('full', [], { shape: [], value }, { name });
+  emit('full', [], { shape: [], value: finite(name, value) }, { name });
 
 /** Numbers written in the model (f32), row-major; `shape` defaults to one axis. */
 export function constant<const S extends readonly number[] = [number]>(
@@ -50,6 +50,8 @@ export function constant<const S extends readonly number[] = [number]>(
     'constant',
     () => `[${extents.join(', ')}] has ${mulDims(1, ...extents)} elements, got ${values.length} values`,
   );
-  expectThat(values.every(Number.isFinite), 'constant', () => 'expected finite numbers');
-  return emit('constant', [], { shape: extents, values: values.map(Math.fround) });
+  return emit('constant', [], {
+    shape: extents,
+    values: values.map((value) => Math.fround(finite('constant', value))),
+  });
 }
