@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { BudgetError } from '../compiler/budget.ts';
 import { InternalError, UserError } from '../errors.ts';
 import { ShapeError } from '../ir/ops/op.ts';
 import { addCompile } from './compile.ts';
@@ -69,7 +70,8 @@ function report(error: unknown, io: Io, json: boolean): ExitCode {
   const fault = classify(error);
   if (!fault.printed) io.stderr(`${red(io, 'error:')} ${fault.message}\n`);
   if (json) {
-    printJson(io, { error: { kind: fault.kind, message: fault.message, exitCode: fault.exitCode } });
+    const { kind, message, exitCode } = fault;
+    printJson(io, { error: { kind, message, exitCode, ...fault.facts } });
   }
   return fault.exitCode;
 }
@@ -80,6 +82,8 @@ interface Fault {
   readonly exitCode: 1 | 2;
   /** Commander has already written its own message. */
   readonly printed: boolean;
+  /** More fields for the JSON document. */
+  readonly facts?: Readonly<Record<string, unknown>>;
 }
 
 function classify(error: unknown): Fault {
@@ -87,6 +91,11 @@ function classify(error: unknown): Fault {
     const message =
       error.code === 'commander.help' ? 'no command given' : error.message.replace(/^error: /, '');
     return { kind: 'UsageError', message, exitCode: 2, printed: true };
+  }
+  if (error instanceof BudgetError) {
+    const { name, message, budgetBytes, smallestPeakBytes, alive } = error;
+    const facts = { budgetBytes, smallestPeakBytes, alive };
+    return { kind: name, message, exitCode: error.exitCode, printed: false, facts };
   }
   if (error instanceof UserError) {
     return { kind: error.name, message: error.message, exitCode: error.exitCode, printed: false };

@@ -7,6 +7,7 @@ import type { Bindings } from '../ir/dims.ts';
 import { formatMs } from '../report/format.ts';
 import { describePlan, summarisePlan } from '../report/summary.ts';
 import { chooseBackend } from './backend.ts';
+import { DEFAULT_BUDGET_HELP, withBudget } from './budget.ts';
 import { checkDims, parseDims } from './dims.ts';
 import { green, type Io, printJson, progress } from './io.ts';
 import { loadModel } from './load-model.ts';
@@ -16,15 +17,12 @@ import { writeFileAtomically } from './write-file.ts';
 
 export interface CompileFlags {
   readonly dims: readonly string[];
-  readonly budget: string;
+  readonly budget?: string;
   readonly cap?: string;
   readonly backend: string;
   readonly out?: string;
   readonly json?: true;
 }
-
-/** Half of the activation memory: reachable for every attention or MLP stack, at next to no time. */
-export const DEFAULT_BUDGET = '50%';
 
 export function addCompile(program: Command, io: Io): void {
   program
@@ -34,11 +32,14 @@ export function addCompile(program: Command, io: Io): void {
     .option('--dims <N=size,…>', 'sizes of the named dimensions (repeatable)', collect, [])
     .option(
       '--budget <budget>',
-      'activation memory: a share of the unchunked peak (20%), bytes (512MiB) or min',
-      DEFAULT_BUDGET,
+      `activation memory: a share of the unchunked peak (20%), bytes (512MiB) or min (default: ${DEFAULT_BUDGET_HELP})`,
     )
     .option('--cap <bytes>', 'largest single storage the target device can bind, e.g. 128MiB')
-    .option('--backend <name>', 'webgpu, webasm, cpu or auto: whose cost model to use', 'auto')
+    .option(
+      '--backend <name>',
+      'whose cost model to use: webgpu, webasm, cpu, or auto (this machine)',
+      'webasm',
+    )
     .option('--out <file>', 'the module to write (default: generated/<model>.<dims>.ts)')
     .option('--json', 'print one JSON document on stdout')
     .addHelpText('after', '\nExample:\n  autochunk compile models/llama/model.ts --dims N=512 --budget 20%')
@@ -48,20 +49,22 @@ export function addCompile(program: Command, io: Io): void {
 async function compile(reference: string, flags: CompileFlags, io: Io): Promise<void> {
   const started = performance.now();
   const dims = parseDims(flags.dims);
-  const budget = parseBudget(flags.budget);
+  if (flags.budget !== undefined) parseBudget(flags.budget);
   const cap = parseCap(flags.cap);
   const asked = parseBackend(flags.backend);
   const { graph, file } = await loadModel(reference);
   checkDims(graph, dims);
   const backend = asked ?? (await chooseBackend());
   progress(io, `compiling ${graph.name} from ${displayPath(file)}`);
-  const { plan, source } = await compileGraph(graph, {
-    dims,
-    budget,
-    backend,
-    modelFile: displayPath(file),
-    ...(cap === undefined ? {} : { cap }),
-  });
+  const { plan, source } = await withBudget(flags.budget, io, (budget) =>
+    compileGraph(graph, {
+      dims,
+      budget,
+      backend,
+      modelFile: displayPath(file),
+      ...(cap === undefined ? {} : { cap }),
+    }),
+  );
   const path = flags.out ?? join('generated', moduleName(plan.model, dims));
   if (flags.out === '') throw new UserError('--out: expected a file name', { exitCode: 2 });
   const compileMs = performance.now() - started;

@@ -2,7 +2,6 @@ import { isModel, type Model } from '../dsl/model.ts';
 import { UserError } from '../errors.ts';
 import type { Graph } from '../ir/node.ts';
 import { trace } from '../trace/tracer.ts';
-import type { WeightNames } from '../weights/index.ts';
 import { displayPath, importModule, splitReference } from './load-module.ts';
 
 export interface LoadedModel {
@@ -10,8 +9,6 @@ export interface LoadedModel {
   readonly file: string;
   /** As traced, symbolic in its named dimensions. */
   readonly graph: Graph;
-  /** The module's `weightNames` export: how names in weight files differ from the model's. */
-  readonly weightNames: WeightNames;
 }
 
 /**
@@ -24,7 +21,7 @@ export async function loadModel(reference: string): Promise<LoadedModel> {
   const { file, exportName } = splitReference(reference);
   const exports = await importModule(file);
   const model = pick(exports, exportName, displayPath(file));
-  return { model, file, graph: trace(model), weightNames: (exports.weightNames ?? {}) as WeightNames };
+  return { model, file, graph: trace(model) };
 }
 
 function pick(exports: Readonly<Record<string, unknown>>, name: string | undefined, file: string): Model {

@@ -8,8 +8,8 @@ import type { Backend } from '../ir/ops/op.ts';
 import { formatBytes, formatDims, formatMs, formatSlowdown, formatTable } from '../report/format.ts';
 import { listBackends, openDevice } from '../runtime/index.ts';
 import { randomData } from '../testing/random.ts';
-import { encodeSafetensors, matchParameters, readSafetensors, type WeightNames } from '../weights/index.ts';
-import { DEFAULT_BUDGET } from './compile.ts';
+import { encodeSafetensors, matchParameters, readSafetensors } from '../weights/index.ts';
+import { DEFAULT_BUDGET_HELP, withBudget } from './budget.ts';
 import { checkDims, parseDims } from './dims.ts';
 import { readGeneratedInfo, signatureOfModule } from './generated.ts';
 import { readInputs } from './inputs.ts';
@@ -17,21 +17,15 @@ import { CommandFailed, type Io, printJson, progress } from './io.ts';
 import { loadModel } from './load-model.ts';
 import { checkModuleFile, displayPath, splitReference } from './load-module.ts';
 import { collect, parseBackend, parseCap, parseCount } from './options.ts';
-import {
-  compareOutputs,
-  type Elements,
-  median,
-  type OutputSummary,
-  type RunResult,
-  Session,
-  summariseOutput,
-} from './session.ts';
+import { compareOutputs, median, type OutputSummary, summariseOutput } from './outputs.ts';
+import { type Elements, type RunResult, Session } from './session.ts';
 import { type Signature, signatureOf } from './signature.ts';
+import { loadWeightNames } from './weight-names.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 interface RunFlags {
   readonly dims: readonly string[];
-  readonly budget: string;
+  readonly budget?: string;
   readonly cap?: string;
   readonly backend: string;
   readonly variant?: string;
@@ -53,7 +47,8 @@ interface Target {
   readonly budgetBytes: number;
   readonly signature: Signature;
   readonly variants: readonly Variant[];
-  readonly weightNames: WeightNames;
+  /** Where the model is written; undefined for a generated module. */
+  readonly modelFile?: string;
 }
 
 interface Variant {
@@ -72,8 +67,7 @@ export function addRun(program: Command, io: Io): void {
     .option('--dims <N=size,…>', 'sizes of the named dimensions (repeatable)', collect, [])
     .option(
       '--budget <budget>',
-      'activation memory of the chunked variant: 20%, 512MiB or min',
-      DEFAULT_BUDGET,
+      `activation memory of the chunked variant: 20%, 512MiB or min (default: ${DEFAULT_BUDGET_HELP})`,
     )
     .option('--cap <bytes>', 'largest single storage (default: what the device can bind)')
     .option('--backend <name>', 'webgpu, webasm, cpu or auto', 'auto')
@@ -110,7 +104,7 @@ async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
   const target = await resolveTarget(reference, flags, asked, io);
   const { signature } = target;
 
-  const params = readParams(flags.weights, target, seed, io);
+  const params = await readParams(flags.weights, target, seed, io);
   const given = readInputs(flags.input, signature.inputs);
   if (!given && signature.inputs.length > 0) progress(io, `no --input: random inputs, seed ${seed}`);
   const inputs = given ?? randomData(signature, seed).inputs;
@@ -118,7 +112,7 @@ async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
   const sessions: { variant: Variant; session: Session; results: RunResult[] }[] = [];
   try {
     for (const variant of chooseVariants(target, wanted)) {
-      const session = await Session.open(target.backend, variant.source, signature, inputs, params);
+      const session = await Session.open(target.backend, variant.source, signature, { inputs, params });
       sessions.push({ variant, session, results: [] });
       const { maxStorageBytes, backend } = session.device;
       if (variant.largestStorageBytes !== undefined && variant.largestStorageBytes > maxStorageBytes) {
@@ -170,7 +164,7 @@ async function resolveTarget(
   const { file } = splitReference(reference);
   checkModuleFile(file);
   const source = readFileSync(file, 'utf8');
-  const info = readGeneratedInfo(source);
+  const info = await readGeneratedInfo(source);
   if (info !== undefined) {
     if (flags.dims.length > 0) {
       throw new UserError(
@@ -185,24 +179,25 @@ async function resolveTarget(
       budgetBytes: info.budgetBytes,
       signature: signatureOfModule(info),
       variants: [{ name: 'chunked', source, plannedPeakBytes: info.plannedPeakBytes }],
-      weightNames: {},
     };
   }
   const dims = parseDims(flags.dims);
-  const budget = parseBudget(flags.budget);
-  const { graph, file: modelFile, weightNames } = await loadModel(reference);
+  if (flags.budget !== undefined) parseBudget(flags.budget);
+  const { graph, file: modelFile } = await loadModel(reference);
   checkDims(graph, dims);
   const probe = await openDevice({ backend: asked ?? 'auto' });
   const { backend, maxStorageBytes } = probe;
   await probe.destroy();
   progress(io, `compiling ${graph.name} for ${backend}`);
-  const { plan, source: chunked } = await compileGraph(graph, {
-    dims,
-    budget,
-    backend,
-    cap: parseCap(flags.cap) ?? maxStorageBytes,
-    modelFile: displayPath(modelFile),
-  });
+  const { plan, source: chunked } = await withBudget(flags.budget, io, (budget) =>
+    compileGraph(graph, {
+      dims,
+      budget,
+      backend,
+      cap: parseCap(flags.cap) ?? maxStorageBytes,
+      modelFile: displayPath(modelFile),
+    }),
+  );
   const baseline = unchunkedPlan(plan);
   const variant = (name: VariantName, text: string, { planned }: typeof plan): Variant => ({
     name,
@@ -217,7 +212,7 @@ async function resolveTarget(
     budgetBytes: plan.budgetBytes,
     signature: signatureOf(plan.graph),
     variants: [variant('unchunked', await generate(baseline), baseline), variant('chunked', chunked, plan)],
-    weightNames,
+    modelFile,
   };
 }
 
@@ -232,14 +227,16 @@ async function available(backend: string, io: Io): Promise<Backend | undefined> 
   return undefined;
 }
 
-function readParams(path: string | undefined, target: Target, seed: number, io: Io): Elements {
+async function readParams(path: string | undefined, target: Target, seed: number, io: Io): Promise<Elements> {
   const { params } = target.signature;
   if (path === undefined) {
     if (params.length > 0) progress(io, `no --weights: random parameters, seed ${seed}`);
     return randomData(target.signature, seed).params;
   }
   const { tensors } = readSafetensors(path);
-  const matched = matchParameters(params, tensors, { ...target.weightNames, file: path });
+  // A generated module does not know its model's file; like `loadParameters` it takes what it needs.
+  const names = target.modelFile === undefined ? { ignore: [/^/] } : await loadWeightNames(target.modelFile);
+  const matched = matchParameters(params, tensors, { ...names, file: path });
   return Object.fromEntries(
     params.map(({ id, key }) => [
       id,

@@ -3,10 +3,13 @@ import { formatBytes } from './format.ts';
 
 const EIGHTHS = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const;
 
-/** The highest live bytes of each of `columns` equal runs of steps (fewer columns than asked when there are fewer steps). */
+/**
+ * The highest live bytes of each of `columns` equal runs of steps. Where there are fewer steps, each takes the same
+ * whole number of columns.
+ */
 export function bucketTimeline(estimate: Estimate, columns: number): number[] {
   const steps = estimate.timeline.length;
-  const count = Math.min(columns, steps);
+  const count = steps < columns ? steps * Math.floor(columns / Math.max(1, steps)) : columns;
   return Array.from({ length: count }, (_, column) => {
     const from = Math.floor((column * steps) / count);
     const to = Math.max(from + 1, Math.floor(((column + 1) * steps) / count));
