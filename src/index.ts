@@ -1,4 +1,15 @@
 /** The public surface of autochunk: the tensor DSL, tracing and the types of graphs and plans. */
+export type { GeneratedModule, ModuleInfo } from './codegen/load.ts';
+export {
+  type Compilation,
+  type CompileOptions,
+  compileGraph,
+  compileModel,
+  generate,
+  loadModule,
+  unchunkedPlan,
+} from './compile.ts';
+export { BudgetError, parseBudget } from './compiler/budget.ts';
 export { type DefineOp, defineOp } from './dsl/define-op.ts';
 export { noChunk, preferChunk, region } from './dsl/hints.ts';
 export {

@@ -84,7 +84,8 @@ function attention(x: Tokens, rope: RopeTables, config: LlamaConfig): Tokens {
 function mlp(x: Tokens, { hidden_size, intermediate_size, mlp_bias: bias = false }: LlamaConfig): Tokens {
   const gate = nn.linear('gate_proj', x, intermediate_size, { bias });
   const up = nn.linear('up_proj', x, intermediate_size, { bias });
-  return nn.linear('down_proj', mul(silu(gate), up), hidden_size, { bias });
+  const gated = mul(silu(gate), up);
+  return nn.linear('down_proj', gated, hidden_size, { bias });
 }
 
 const headDim = (config: LlamaConfig): number =>

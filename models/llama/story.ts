@@ -1,8 +1,9 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Compilation, compileModel, generate, unchunkedPlan } from 'autochunk';
+import { type Compilation, compileModel, type Plan } from 'autochunk';
 import { type BackendName, type Device, openDevice } from 'autochunk/runtime';
-import { matchParameters, type WeightTensor } from 'autochunk/weights';
+import { matchParameters } from 'autochunk/weights';
+import { type Comparison, compare } from './compare.ts';
 import { decodeGreedily } from './decode.ts';
 import { type Forward, loadForward } from './forward.ts';
 import { stories260K } from './model.ts';
@@ -14,15 +15,17 @@ export const LOGIT_TOLERANCE = 2e-4;
 export interface StoryOptions {
   /** The best one of this machine when absent. */
   readonly backend?: BackendName;
-  /** Tokens of a whole pass. */
+  /** Tokens of the pass that is measured. */
   readonly length?: number;
   /** Share of the unchunked activation peak. */
   readonly budget?: `${number}%`;
   /** Tokens to tell. */
   readonly steps?: number;
+  /** Tokens of a pass while telling: at least `steps`. Fewer tokens tell the same story sooner. */
+  readonly tellingLength?: number;
   /** Timed runs of each variant. */
   readonly rounds?: number;
-  /** Where to write the generated module, if anywhere. */
+  /** Where to write the generated modules, if anywhere. */
   readonly folder?: string;
   /** Receives the report and the story as they come. */
   readonly print?: (text: string) => void;
@@ -31,22 +34,10 @@ export interface StoryOptions {
 export interface StoryResult {
   readonly backend: BackendName;
   readonly compilation: Compilation;
-  /** Peak bytes of activations as counted by the device. */
-  readonly measured: Pair;
-  readonly medianMs: Pair;
-  /** Whether chunked and unchunked logits agree bit for bit. */
-  readonly identical: boolean;
-  /** Largest difference between the chunked logits and those of the original implementation. */
-  readonly referenceDifference: number;
-  /** What was told. */
+  readonly comparison: Comparison;
   readonly text: string;
-  /** What went wrong; empty when every promise was kept. */
+  /** The promises that were broken. */
   readonly faults: readonly string[];
-}
-
-interface Pair {
-  readonly unchunked: number;
-  readonly chunked: number;
 }
 
 /**
@@ -54,178 +45,127 @@ interface Pair {
  * against the unchunked one and against the original implementation, and lets it tell its story.
  */
 export async function tellStory(options: StoryOptions = {}): Promise<StoryResult> {
-  const { length = 512, budget = '20%', steps = 200, rounds = 7, print = () => {} } = options;
-  const say = (label: string, text: string): void => print(`${label.padEnd(15)}${text}\n`);
+  const { length = 512, budget = '20%', steps = 200, tellingLength = 200, rounds = 7 } = options;
+  const print = options.print ?? (() => {});
+  const say = (label: string, ...texts: string[]): void =>
+    print(texts.map((text, i) => `${(i === 0 ? label : '').padEnd(13)}${text}\n`).join(''));
   const data = readStories260K();
   const device = await openDevice({ backend: options.backend ?? 'auto' });
   try {
-    say('model', `stories260K, a Llama of 5 layers, at N = ${length} tokens`);
+    say('model', `stories260K, a Llama of 5 layers, on N = ${length} tokens`);
     say('backend', `${device.backend} (${device.adapter})`);
-
-    const compilation = await compileAt(device, length, budget);
-    const { plan, source } = compilation;
-    const path =
-      options.folder === undefined ? undefined : writeModule(options.folder, `llama.n${length}.ts`, source);
-    say('budget', `${budget} of the activation memory: ${plan.loops.length} chunk loops`);
+    const compilation = await compileAt(device, length, budget, options.folder);
+    const { plan } = compilation;
+    say('budget', `${budget} of the activation memory, met by ${plan.loops.length} chunk loops`);
 
     const weights = matchParameters(plan.program.params, data.weights.tensors, {
       ...weightNames,
       file: data.weights.file,
     });
-    const chunked = await loadForward(device, source, weights);
-    const unchunked = await loadForward(device, await generate(unchunkedPlan(plan)), weights);
-    const cut = await chunked.pass(data.storyTokens.slice(0, length));
-    const whole = await unchunked.pass(data.storyTokens.slice(0, length));
-    const measured = { unchunked: whole.peakBytes, chunked: cut.peakBytes };
-    const share = (100 * measured.chunked) / measured.unchunked;
-    say('peak', `unchunked  ${mib(plan.unchunked.peakBytes)} planned, ${mib(measured.unchunked)} measured`);
-    say(
-      '',
-      `chunked    ${mib(plan.planned.peakBytes)} planned, ${mib(measured.chunked)} measured: ${share.toFixed(1)} %`,
-    );
+    const tokens = data.storyTokens.slice(0, length);
+    const comparison = await compare(device, compilation, weights, tokens, data.referenceLogits, rounds);
+    say('peak', ...peakLines(plan, comparison));
+    say('time', timeLine(comparison, rounds));
+    say('logits', ...logitLines(comparison));
 
-    const medianMs = await alternate(rounds, data, unchunked, chunked);
-    const ratio = medianMs.chunked / medianMs.unchunked;
-    say(
-      'time',
-      `unchunked ${medianMs.unchunked.toFixed(1)} ms, chunked ${medianMs.chunked.toFixed(1)} ms: × ${ratio.toFixed(2)} (medians of ${rounds}, alternating)`,
-    );
-
-    const identical = sameBits(cut.logits, whole.logits);
-    const referenceDifference = maxDifference(cut.logits, data.referenceLogits);
-    say(
-      'logits',
-      identical
-        ? 'chunked = unchunked, bit for bit'
-        : `chunked and unchunked differ by up to ${maxDifference(cut.logits, whole.logits)}`,
-    );
-    say(
-      '',
-      `within ${referenceDifference.toExponential(1)} of the original implementation in float64 (tolerance ${LOGIT_TOLERANCE})`,
-    );
-
+    const teller =
+      tellingLength === length
+        ? comparison.chunked
+        : await loadForward(
+            device,
+            (await compileAt(device, tellingLength, budget, options.folder)).source,
+            weights,
+          );
+    say('story', `decoded greedily, a pass of N = ${teller.length} for every token, ${budget} again`);
     print('\n');
-    const text = await tell(await storyForwards(device, weights, chunked, budget, steps), data, steps, print);
+    const text = await tell(teller, data, steps, print);
     print('\n\n');
 
-    const faults = [
-      measured.unchunked !== plan.unchunked.peakBytes && 'the unchunked peak is not the planned one',
-      measured.chunked !== plan.planned.peakBytes && 'the chunked peak is not the planned one',
-      measured.chunked > plan.budgetBytes && 'the chunked peak is above the budget',
-      !identical && 'chunked and unchunked logits differ',
-      !(referenceDifference <= LOGIT_TOLERANCE) && 'the logits are not those of the original implementation',
-      text !== data.tokenizer.decode(data.storyTokens.slice(0, steps + 1)) &&
-        'the story is not the published one',
-    ].filter((fault) => fault !== false);
+    const faults = faultsOf(plan, comparison);
+    if (text !== data.tokenizer.decode(data.storyTokens.slice(0, steps + 1)))
+      faults.push('the story is not the published one');
     say(
-      'story',
-      `${steps} tokens${faults.length === 0 ? ', exactly the published ones' : `: ${faults.join('; ')}`}`,
+      'verdict',
+      ...(faults.length === 0 ? [`all kept; the ${steps} tokens are the published ones`] : faults),
     );
-    if (path !== undefined) say('read it', path);
-    return {
-      backend: device.backend,
-      compilation,
-      measured,
-      medianMs,
-      identical,
-      referenceDifference,
-      text,
-      faults,
-    };
+    if (options.folder !== undefined) say('read it', join(options.folder, moduleName(length)));
+    return { backend: device.backend, compilation, comparison, text, faults };
   } finally {
     await device.destroy();
   }
 }
 
-const compileAt = (device: Device, length: number, budget: string): Promise<Compilation> =>
-  compileModel(stories260K, {
+async function compileAt(
+  device: Device,
+  length: number,
+  budget: string,
+  folder: string | undefined,
+): Promise<Compilation> {
+  const compilation = await compileModel(stories260K, {
     dims: { N: length },
     budget,
     backend: device.backend,
     cap: device.maxStorageBytes,
     modelFile: 'models/llama/model.ts',
   });
-
-/**
- * Tells the story token by token. Every token is a whole pass, so that short beginnings run through modules compiled for
- * short lengths, chunked for the same share of their memory.
- */
-async function storyForwards(
-  device: Device,
-  weights: ReadonlyMap<string, WeightTensor>,
-  longest: Forward,
-  budget: string,
-  steps: number,
-): Promise<Forward[]> {
-  const forwards: Forward[] = [];
-  for (let length = 64; length < longest.length && (forwards.at(-1)?.length ?? 0) < steps; length *= 2)
-    forwards.push(await loadForward(device, (await compileAt(device, length, budget)).source, weights));
-  return [...forwards, longest];
+  if (folder !== undefined) writeModule(folder, moduleName(length), compilation.source);
+  return compilation;
 }
 
+/** Decodes greedily; every token is a whole pass, since there is no key-value cache. */
 async function tell(
-  forwards: readonly Forward[],
+  forward: Forward,
   { tokenizer, storyTokens }: Stories260K,
   steps: number,
   print: (text: string) => void,
 ): Promise<string> {
   let told = '';
-  const tokens = await decodeGreedily(
-    (tokens) => (forwards.find(({ length }) => length >= tokens.length) as Forward).next(tokens),
-    storyTokens.slice(0, 1),
-    steps,
-    (tokens) => {
-      const text = tokenizer.decode(tokens);
-      print(text.slice(told.length));
-      told = text;
-    },
-  );
-  return tokenizer.decode(tokens);
+  await decodeGreedily(forward.next, storyTokens.slice(0, 1), steps, (tokens) => {
+    const text = tokenizer.decode(tokens);
+    print(text.slice(told.length));
+    told = text;
+  });
+  return told;
 }
 
-/** Medians of alternating runs, after one of each to warm up. */
-async function alternate(
-  rounds: number,
-  { storyTokens }: Stories260K,
-  unchunked: Forward,
-  chunked: Forward,
-): Promise<Pair> {
-  const times = { unchunked: [] as number[], chunked: [] as number[] };
-  for (let round = -1; round < rounds; round++) {
-    for (const [name, forward] of Object.entries({ unchunked, chunked }) as [keyof Pair, Forward][]) {
-      const start = performance.now();
-      await forward.pass(storyTokens.slice(0, forward.length));
-      if (round >= 0) times[name].push(performance.now() - start);
-    }
-  }
-  return { unchunked: median(times.unchunked), chunked: median(times.chunked) };
+function faultsOf(plan: Plan, { measured, identical, referenceDifference }: Comparison): string[] {
+  const promises: [boolean, string][] = [
+    [measured.unchunked === plan.unchunked.peakBytes, 'the unchunked peak is not the planned one'],
+    [measured.chunked === plan.planned.peakBytes, 'the chunked peak is not the planned one'],
+    [measured.chunked <= plan.budgetBytes, 'the chunked peak is above the budget'],
+    [identical, 'chunked and unchunked logits differ'],
+    [referenceDifference <= LOGIT_TOLERANCE, 'the logits are not those of the original implementation'],
+  ];
+  return promises.filter(([kept]) => !kept).map(([, fault]) => fault);
 }
 
-const median = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-
-const sameBits = (a: Float32Array, b: Float32Array): boolean =>
-  Buffer.from(a.buffer, a.byteOffset, a.byteLength).equals(Buffer.from(b.buffer, b.byteOffset, b.byteLength));
-
-/** Over the elements that both have. */
-function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let most = 0;
-  for (let i = 0; i < Math.min(a.length, b.length); i++) {
-    const difference = Math.abs((a[i] as number) - (b[i] as number));
-    // NaN is as different as can be.
-    if (!(difference <= most)) most = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
-  }
-  return most;
+function peakLines({ unchunked, planned }: Plan, { measured }: Comparison): string[] {
+  const share = ((100 * measured.chunked) / measured.unchunked).toFixed(1);
+  return [
+    `unchunked  ${mebibytes(unchunked.peakBytes)} planned, ${mebibytes(measured.unchunked)} measured`,
+    `chunked    ${mebibytes(planned.peakBytes)} planned, ${mebibytes(measured.chunked)} measured: ${share} %`,
+  ];
 }
 
-const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(2)} MiB`;
+function timeLine({ medianMs: { unchunked, chunked } }: Comparison, rounds: number): string {
+  const ratio = (chunked / unchunked).toFixed(2);
+  return `unchunked ${unchunked.toFixed(0)} ms, chunked ${chunked.toFixed(0)} ms: × ${ratio} (medians of ${rounds}, alternating)`;
+}
 
-/** Writes `name` in `folder` as a whole and returns its path. */
-function writeModule(folder: string, name: string, source: string): string {
+const logitLines = ({ identical, difference, referenceDifference }: Comparison): string[] => [
+  identical ? 'chunked = unchunked, bit for bit' : `chunked and unchunked differ by up to ${difference}`,
+  `within ${referenceDifference.toExponential(1)} of the original implementation in float64 (tolerance ${LOGIT_TOLERANCE.toExponential(0)})`,
+];
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(2)} MiB (${bytes} bytes)`;
+
+const moduleName = (length: number): string => `llama.n${length}.ts`;
+
+/** Writes a file as a whole. */
+function writeModule(folder: string, name: string, source: string): void {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, name);
   const temporary = `${path}.${process.pid}.tmp`;
   writeFileSync(temporary, source);
   renameSync(temporary, path);
-  return path;
 }

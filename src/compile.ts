@@ -1,0 +1,88 @@
+import type { GeneratedModule } from './codegen/load.ts';
+import { parseBudget } from './compiler/budget.ts';
+import { plan as planGraph } from './compiler/pipeline.ts';
+import type { Model } from './dsl/model.ts';
+import type { Bindings } from './ir/dims.ts';
+import type { Graph } from './ir/node.ts';
+import type { Backend } from './ir/ops/op.ts';
+import type { Budget, Plan } from './ir/plan.ts';
+import type { Device } from './runtime/device.ts';
+import type { Tensor } from './runtime/tensor.ts';
+import { trace } from './trace/tracer.ts';
+
+export interface CompileOptions {
+  /** Values of the model's named dimensions, all of them. */
+  readonly dims?: Bindings;
+  /** `'20%'` of the unchunked peak, `'512MiB'`, `'min'`, or a parsed {@link Budget}. */
+  readonly budget: Budget | string;
+  /** Largest single storage in bytes that the device can bind. */
+  readonly cap?: number;
+  readonly backend?: Backend;
+  /** The model's file, for the header of the generated module. */
+  readonly modelFile?: string;
+  /** Called before each compiler pass and before code generation. */
+  readonly onProgress?: (stage: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface Compilation {
+  /** As traced: symbolic in its named dimensions. */
+  readonly graph: Graph;
+  readonly plan: Plan;
+  /** The generated TypeScript module. */
+  readonly source: string;
+}
+
+/**
+ * Traces a model, plans its chunk loops and writes the module that runs them.
+ *
+ * @throws UserError for a model that does not trace, dimensions that are unbound or not positive integers, and budgets
+ *   below the smallest peak the search can reach.
+ */
+export async function compileModel(model: Model, options: CompileOptions): Promise<Compilation> {
+  return compileGraph(trace(model), options);
+}
+
+/** Like {@link compileModel}, from a graph that is already traced. */
+export async function compileGraph(graph: Graph, options: CompileOptions): Promise<Compilation> {
+  const plan = planGraph(graph, {
+    dims: options.dims ?? {},
+    budget: typeof options.budget === 'string' ? parseBudget(options.budget) : options.budget,
+    backend: options.backend ?? 'webasm',
+    ...(options.cap === undefined ? {} : { cap: options.cap }),
+    ...(options.onProgress === undefined ? {} : { onPass: options.onProgress }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+  options.onProgress?.('generate');
+  return { graph, plan, source: await generate(plan, options.modelFile) };
+}
+
+/** The same model without any loop, as a plan: the baseline that chunked runs are compared with. */
+export const unchunkedPlan = (plan: Plan): Plan => ({
+  ...plan,
+  program: plan.unchunkedProgram,
+  planned: plan.unchunked,
+  loops: [],
+  predictedSlowdown: 0,
+  cost: { nodes: 0, flops: 0, density: 0, stride: 0, total: 0 },
+});
+
+/** The TypeScript module for a plan. The generator is loaded on first use: browsers that only run modules never do. */
+export async function generate(plan: Plan, modelFile?: string): Promise<string> {
+  const { generateModule } = await import('./codegen/generate.ts');
+  return generateModule(plan, modelFile === undefined ? {} : { modelFile });
+}
+
+/**
+ * Loads the text of a generated module into this process.
+ *
+ * @param runtime the namespace of `autochunk/runtime`, which the module runs on
+ * @throws UserError when the text is not a generated module
+ */
+export async function loadModule<D = Device, T = Tensor>(
+  source: string,
+  runtime: object,
+): Promise<GeneratedModule<D, T>> {
+  const load = await import('./codegen/load.ts');
+  return load.loadModule<D, T>(source, runtime);
+}
