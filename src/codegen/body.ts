@@ -234,7 +234,7 @@ class BodyWriter {
     this.#push({
       indent: depth,
       code: `for (let ${start} = 0; ${start} < ${extent}; ${start} += ${chunkSize}) {`,
-      note: comment(describeLoop(loop, report)),
+      note: describeLoop(loop, report),
     });
     const bodyStart = this.#lines.length;
     const bindings = this.#bindings;

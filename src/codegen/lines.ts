@@ -1,3 +1,5 @@
+import { comment } from './text.ts';
+
 /** A line of a function body before comments are aligned. */
 export interface Line {
   readonly indent: number;
@@ -11,7 +13,7 @@ export interface Line {
 /** Code wider than this is broken; comments may stand to its right. */
 export const WIDTH = 100;
 
-/** Lays lines out with their comments in columns. */
+/** Lays lines out with their comments in columns; notes and places are text, whatever they contain. */
 export function layOut(lines: readonly Line[]): string[] {
   const commented = lines.filter((line) => line.code !== '' && (line.note || line.at));
   const column = mostlyFits(commented.map((line) => line.indent * 2 + line.code.length));
@@ -21,7 +23,7 @@ export function layOut(lines: readonly Line[]): string[] {
     const text = '  '.repeat(indent) + code;
     if (!note && !at) return text;
     const remark = at ? `${(note ?? '').padEnd(noteColumn)}  ${at}` : note;
-    return `${text.padEnd(column)}  // ${remark}`;
+    return `${text.padEnd(column)}  // ${comment(remark as string)}`;
   });
 }
 
