@@ -3,7 +3,9 @@ import { parseBudget } from '../compiler/budget.ts';
 import { plan as planGraph } from '../compiler/pipeline.ts';
 import { specialise } from '../compiler/specialise.ts';
 import type { Graph } from '../ir/node.ts';
+import { axisOrigins } from '../ir/origins.ts';
 import type { Estimate, Plan } from '../ir/plan.ts';
+import { axesText } from '../report/axes.ts';
 import { formatBytes, formatDims, formatPercent, formatTable } from '../report/format.ts';
 import { type Annotate, graphText } from '../report/graph-text.ts';
 import { reportHtml } from '../report/html.ts';
@@ -52,7 +54,8 @@ async function inspect(reference: string, flags: InspectFlags, io: Io): Promise<
   const budget = parseBudget(flags.budget ?? '100%');
   const asked = parseBackend(flags.backend);
   const { graph } = await loadModel(reference);
-  const origins = (): undefined => undefined;
+  const origins = axisOrigins(graph);
+  const notes: Annotate = (node) => axesText(origins.get(node.id));
   const bound =
     graph.dims.length === 0 ||
     flags.dims.length > 0 ||
@@ -63,13 +66,13 @@ async function inspect(reference: string, flags: InspectFlags, io: Io): Promise<
     ? planGraph(graph, { dims, budget, backend: asked ?? (await chooseBackend()) })
     : undefined;
   const shown = bound ? specialise(graph, dims) : graph;
-  if (flags.html !== undefined && plan) writeFileAtomically(flags.html, reportHtml(shown, plan, origins));
+  if (flags.html !== undefined && plan) writeFileAtomically(flags.html, reportHtml(shown, plan, notes));
   if (flags.json) {
     printJson(io, describeJson(shown, plan, origins, flags));
     return;
   }
   const title = [graph.name, formatDims(dims)].filter((text) => text !== '').join(' · ');
-  io.stdout(`${bold(io, title)}\n\n${graphText(shown, origins)}\n`);
+  io.stdout(`${bold(io, title)}\n\n${graphText(shown, notes)}\n`);
   if (!plan) {
     io.stdout(
       `\nPass --dims ${graph.dims.map((name) => `${name}=512`).join(',')} to see memory over time.\n`,
@@ -92,7 +95,12 @@ async function inspect(reference: string, flags: InspectFlags, io: Io): Promise<
 }
 
 /** The document of `inspect --json`. Without sizes for the named dimensions the fields about memory are null. */
-function describeJson(graph: Graph, plan: Plan | undefined, origins: Annotate, flags: InspectFlags): unknown {
+function describeJson(
+  graph: Graph,
+  plan: Plan | undefined,
+  origins: ReturnType<typeof axisOrigins>,
+  flags: InspectFlags,
+): unknown {
   const memory = (estimate: Estimate | undefined) =>
     estimate === undefined
       ? null
@@ -110,7 +118,9 @@ function describeJson(graph: Graph, plan: Plan | undefined, origins: Annotate, f
     namedDims: graph.dims,
     inputs: graph.inputs,
     parameters: graph.params,
-    nodes: graph.nodes.map((node) => (node.kind === 'op' ? { ...node, axes: origins(node) ?? null } : node)),
+    nodes: graph.nodes.map((node) =>
+      node.kind === 'op' ? { ...node, axes: origins.get(node.id) ?? [] } : node,
+    ),
     outputs: graph.outputs,
     unchunkedPeakBytes: plan?.unchunked.peakBytes ?? null,
     parameterBytes: plan?.unchunked.parameterBytes ?? null,

@@ -41,10 +41,8 @@ export function splitReference(reference: string): { file: string; exportName: s
 }
 
 /** The path as people write it: relative to the working directory, with forward slashes. */
-export const displayPath = (file: string): string => {
-  const path = relative(process.cwd(), resolve(file));
-  return (path.startsWith('..') ? resolve(file) : path).split(sep).join('/');
-};
+export const displayPath = (file: string): string =>
+  relative(process.cwd(), resolve(file)).split(sep).join('/');
 
 /** @throws UserError (bad usage) when `file` is not a TypeScript or JavaScript file that exists. */
 export function checkModuleFile(file: string): void {

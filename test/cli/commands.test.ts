@@ -297,6 +297,7 @@ describe('inspect', () => {
     expect(ran.code).toBe(0);
     expect(ran.stdout).toContain('f32[N, N] = [64, 64]');
     expect(ran.stdout).toContain('attention.ts:7');
+    expect(ran.stdout).toMatch(/scores .*axes from \[x\.0, x\.0\]/);
     expect(ran.stdout).toContain('▲ peak');
     expect(ran.stdout).toMatch(/alive at the peak .* at weights/);
     expect(ran.stdout).toContain('live activation bytes, planned');
