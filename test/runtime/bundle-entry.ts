@@ -1,19 +1,29 @@
-import { type BackendName, k, openDevice } from '../../src/runtime/index.ts';
+import { type BackendName, k, openDevice, type Tensor } from '../../src/runtime/index.ts';
+import { cases } from '../ops/cases.ts';
+import { drawCase } from '../ops/support.ts';
 
-/** A small program for a minified bundle: kernels with loops, branches, several arrays and scalars. */
-export async function main(backend: BackendName): Promise<number[][]> {
+type Call = (...args: readonly unknown[]) => Tensor;
+
+/** Runs the first cases of every kernel on a device: a program for a minified bundle. */
+export async function main(backend: BackendName): Promise<[op: string, values: number[]][]> {
   const device = await openDevice({ backend });
-  const x = device.upload([1, -2, 3, 4, 5, -6], [2, 3]);
-  const results = [
-    k.softmax(x, { axis: 1, into: device.alloc([2, 3]), scratch: [device.alloc([2]), device.alloc([2])] }),
-    k.matmul(x, x.permute([1, 0]), { into: device.alloc([2, 2]) }),
-    k.powScalar(x, { value: 3, into: device.alloc([2, 3]) }),
-    k.greaterEqualScalar(x, { value: 3, into: device.alloc([2, 3], 'i32') }),
-    k.gelu(x, { tanh: true, into: device.alloc([2, 3]) }),
-    k.causalMask(x, { rowStart: 0, columnStart: 0, into: device.alloc([2, 3]) }),
-  ];
-  const values: number[][] = [];
-  for (const result of results) values.push([...(await device.read(result))]);
+  const kernels = k as unknown as Readonly<Record<string, Call>>;
+  const results: [string, number[]][] = [];
+  for (const test of cases) {
+    const kernel = kernels[test.op];
+    if (!kernel || results.filter(([op]) => op === test.op).length === 2) continue;
+    const { def, attrs, types, operands, out, shape } = drawCase(test);
+    const into = device.alloc(shape, out.dtype);
+    const scratch = (def.scratch?.(types, attrs, out) ?? []).map((extents) =>
+      device.alloc(extents as number[]),
+    );
+    const tensors = operands.map(({ shape: extents, data }, i) =>
+      device.upload(data, extents, types[i]?.dtype ?? 'f32'),
+    );
+    kernel(...tensors, { ...attrs, into, scratch });
+    results.push([test.op, [...(await device.read(into))]]);
+    for (const tensor of [...tensors, ...scratch, into]) tensor.free();
+  }
   await device.destroy();
-  return values;
+  return results;
 }

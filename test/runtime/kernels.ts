@@ -122,3 +122,12 @@ export const shadowing = defineKernel(
   2,
   ['Integer'],
 );
+
+/** A condition used as a number, as minifiers write `x < limit ? 1 : 0`. */
+export const below = defineKernel(
+  function below(this: KernelThis, a: KernelArray, limit: number): number {
+    return +(a[this.thread.z]![this.thread.y]![this.thread.x]! < limit && this.thread.x > 0);
+  },
+  1,
+  ['Number'],
+);

@@ -4,7 +4,17 @@ import type { Device } from '../../src/runtime/device.ts';
 import { openDevice } from '../../src/runtime/open.ts';
 import type { Tensor } from '../../src/runtime/tensor.ts';
 import { testBackends } from '../support/backends.ts';
-import { affine, count, gatherElements, gatherRows, matmul, pad, sameCounter, shadowing } from './kernels.ts';
+import {
+  affine,
+  below,
+  count,
+  gatherElements,
+  gatherRows,
+  matmul,
+  pad,
+  sameCounter,
+  shadowing,
+} from './kernels.ts';
 
 const PERMUTATIONS = [
   [0, 1, 2],
@@ -170,6 +180,15 @@ describe.each(testBackends)('views on %s', (backend) => {
     device.dispatch(shadowing, y.view, [a.view, b.view], [3]);
     expect(await numbers(y)).toEqual([125, 225, 325, 425, 525]);
     for (const tensor of [a, b, y]) tensor.free();
+  });
+
+  it('takes conditions for numbers', async () => {
+    const x = device.upload([1, 2, 3, 4, 5], [5]);
+    const y = device.alloc([5]);
+    device.dispatch(below, y.view, [x.view], [3.5]);
+    expect(await numbers(y)).toEqual([0, 1, 1, 0, 0]);
+    x.free();
+    y.free();
   });
 
   it('covers rows longer than the workgroups of one dispatch', async () => {
