@@ -1,6 +1,6 @@
 import { UserError } from '../errors.ts';
 import type { DType, SourceLocation } from '../ir/node.ts';
-import { callSite } from '../trace/call-site.ts';
+import { callSite, locationOf } from '../trace/call-site.ts';
 import type { Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -79,8 +79,8 @@ export function defineModel<const I extends InputSpecs, O extends ModelOutput>(
   if (typeof forward !== 'function') {
     throw new UserError(`defineModel ${name}: expected a forward function as third argument`);
   }
-  const at = callSite();
-  return { kind: 'model', name, inputs, ...(at ? { at } : {}), forward };
+  const site = callSite();
+  return { kind: 'model', name, inputs, ...(site ? { at: locationOf(site) } : {}), forward };
 }
 
 /** Whether a value, such as a module's export, is a model. */

@@ -162,3 +162,6 @@ export function sourceLines(path: string): readonly string[] | undefined {
 
 /** `model.ts:41:12`. */
 export const printSite = (site: SourceLocation): string => `${site.file}:${site.line}:${site.column}`;
+
+/** Without the full path: what graphs keep. */
+export const locationOf = ({ file, line, column }: CallSite): SourceLocation => ({ file, line, column });

@@ -16,7 +16,7 @@ import type {
 } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import { ShapeError } from '../ir/ops/op.ts';
-import { type CallSite, callSite, printSite } from './call-site.ts';
+import { type CallSite, callSite, locationOf, printSite } from './call-site.ts';
 import { isPropertyName, NameSpace, variableAt } from './names.ts';
 
 let active: Recorder | undefined;
@@ -191,9 +191,18 @@ export class Recorder {
       return { name, value: this.#nodeAt.has(id) ? id : this.op('copy', [tensor], {}, { name }).id };
     });
     const params = [...this.#params.values()].map(({ param }) => param);
+    const dims = this.#dimNames(params);
+    for (const { hints, at } of this.#nodes) {
+      if (hints?.preferChunk !== undefined && !dims.includes(hints.preferChunk)) {
+        throw this.fault(
+          `preferChunk: the model has no dimension ${hints.preferChunk}; it has ${dims.join(', ') || 'none'}`,
+          at,
+        );
+      }
+    }
     return {
       name: this.name,
-      dims: this.#dimNames(params),
+      dims,
       inputs: this.#inputs,
       params,
       nodes: this.#nodes,
@@ -275,8 +284,6 @@ export class Recorder {
 
 const dimsOf = (value: AttrValue): readonly Dim[] =>
   typeof value === 'boolean' ? [] : typeof value === 'object' ? value : [value];
-
-const locationOf = ({ file, line, column }: CallSite): SourceLocation => ({ file, line, column });
 
 function within<S, T>(stack: S[], item: S, body: () => T): T {
   stack.push(item);

@@ -286,6 +286,12 @@ test('hints end on the nodes recorded inside', () => {
     ['c', { noChunk: true }],
     ['mul', { region: 'tail' }],
   ]);
+  expect(
+    messageOf(() => traced({ x: f32('N') }, ({ x }) => preferChunk('M', () => mul(x, 2)))),
+  ).toMatchInlineSnapshot(`
+    "preferChunk: the model has no dimension M; it has N
+      at test/dsl/model.test.ts:L:C"
+  `);
   expect(messageOf(() => traced({ x: f32('N') }, ({ x }) => noChunk(x)))).toMatchInlineSnapshot(`
     "noChunk: expected the result of an operation, got an input or a parameter
       at test/dsl/model.test.ts:L:C"

@@ -13,13 +13,16 @@ function messages(): string {
   } catch (error) {
     output = String((error as { stdout: Buffer }).stdout);
   }
-  return output.replace(
-    /^(test\/types\/mistakes\/[\w-]+\.ts)\((\d+),(\d+)\): error TS\d+: /gm,
-    (_, file, line, column) => {
-      const source = readFileSync(root + file, 'utf8').split('\n')[Number(line) - 1] as string;
-      return `\n${source.trim()}\n${' '.repeat(Number(column) - 1 - (source.length - source.trimStart().length))}^\n`;
-    },
-  );
+  const ours = output.split(/^(?=\S)/m).filter((message) => message.startsWith('test/types/mistakes/'));
+  return ours
+    .join('')
+    .replace(
+      /^(test\/types\/mistakes\/[\w-]+\.ts)\((\d+),(\d+)\): error TS\d+: /gm,
+      (_, file, line, column) => {
+        const source = readFileSync(root + file, 'utf8').split('\n')[Number(line) - 1] as string;
+        return `\n${source.trim()}\n${' '.repeat(Number(column) - 1 - (source.length - source.trimStart().length))}^\n`;
+      },
+    );
 }
 
 test('shape mistakes are reported at the argument, in words', () => {
