@@ -1,4 +1,4 @@
-import { type Bindings, type Dim, evalDim } from '../ir/dims.ts';
+import { type Bindings, type Dim, evalDim, mulDims } from '../ir/dims.ts';
 import type { Attrs, AttrValue } from '../ir/node.ts';
 
 const isList = (value: AttrValue): value is readonly Dim[] => typeof value === 'object';
@@ -22,3 +22,6 @@ export const evalAttrs = (attrs: Attrs, bindings: Bindings): Attrs => {
   }
   return attrs;
 };
+
+/** `multiple · dim`. */
+export const times = (multiple: number, dim: Dim): Dim => (multiple === 1 ? dim : mulDims(multiple, dim));

@@ -2,7 +2,8 @@ import type { LoopNode, ValueId } from '../ir/node.ts';
 import { type Sizes, simulate } from './estimate.ts';
 import { lastUse } from './graph-index.ts';
 import { Block } from './lower.ts';
-import { type Arrangement, arrange, numbered, type Region, sketchLoop } from './region.ts';
+import { numbered } from './names.ts';
+import { type Arrangement, arrange, type Region, sketchLoop } from './region.ts';
 import { dyingIn, type State } from './state.ts';
 
 /**

@@ -1,5 +1,5 @@
 import { invariant } from '../errors.ts';
-import { addDims, type Bindings, type Dim, evalShape, mulDims, type Shape } from '../ir/dims.ts';
+import { addDims, type Bindings, type Dim, evalShape, type Shape } from '../ir/dims.ts';
 import {
   type DType,
   type Graph,
@@ -14,7 +14,8 @@ import {
 import { opDef } from '../ir/ops/index.ts';
 import type { Program, Step, View } from '../ir/program.ts';
 import { contiguous, type Layout, reshapeLayout, sliceLayout } from '../layout/layout.ts';
-import { evalAttrs } from './attrs.ts';
+import { evalAttrs, times } from './attrs.ts';
+import { freshNames } from './names.ts';
 
 /** Where a value lives: the storage (named by its `alloc`, input or parameter) and how to see the value in it. */
 export interface Place {
@@ -49,29 +50,6 @@ export function inputPlaces(graph: Graph): Map<ValueId, Place> {
     places.set(value.id, { storage: value.id, layout: contiguous(evalShape(value.shape, {})), type: value });
   }
   return places;
-}
-
-/** Names nobody in the graph uses: `q_slice`, `q_slice_2`, …. */
-export function freshNames(graph: Graph): (wish: string) => string {
-  const taken = new Set<string>();
-  const claim = (g: Graph): void => {
-    for (const dim of g.dims) taken.add(dim);
-    for (const value of [...g.inputs, ...g.params]) taken.add(value.id);
-    for (const node of g.nodes) {
-      taken.add(node.id);
-      if (node.kind === 'op') continue;
-      for (const result of node.results) taken.add(result.id);
-      for (const name of [node.start, node.length]) taken.add(name);
-      claim(node.body);
-    }
-  };
-  claim(graph);
-  return (wish) => {
-    let name = wish;
-    for (let i = 2; taken.has(name); i++) name = `${wish}_${i}`;
-    taken.add(name);
-    return name;
-  };
 }
 
 interface Surroundings {
@@ -339,9 +317,6 @@ function resultsByValue(loop: LoopNode): Map<ValueId, LoopResult[]> {
   for (const result of loop.results) of.set(result.value, [...(of.get(result.value) ?? []), result]);
   return of;
 }
-
-/** `multiple · dim`. */
-export const times = (multiple: number, dim: Dim): Dim => (multiple === 1 ? dim : mulDims(multiple, dim));
 
 const chunkOf = (loop: LoopNode, { axis, multiple }: { axis: number; multiple: number }): View => ({
   kind: 'slice',

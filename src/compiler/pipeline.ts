@@ -9,6 +9,7 @@ import { estimate } from './estimate.ts';
 import { lower } from './lower.ts';
 import { placeLoops } from './region.ts';
 import { reportLoops } from './report.ts';
+import type { Rejection } from './search.ts';
 import { select } from './select.ts';
 import { simplify } from './simplify.ts';
 import { specialise } from './specialise.ts';
@@ -24,6 +25,8 @@ export interface PlanOptions {
   readonly backend: Backend;
   /** Called after every pass with its time. */
   readonly onPass?: (name: string, ms: number) => void;
+  /** Told of every obstacle the search met: which rule stopped a chunk flow, at which node. */
+  readonly onRejection?: (rejection: Rejection) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -58,7 +61,13 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const unchunked = pass('estimate', () => estimate(unchunkedProgram));
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
   const choices = pass('search and select', () =>
-    select(whole, { budget, cap, weights, signal: options.signal }),
+    select(whole, {
+      budget,
+      cap,
+      weights,
+      signal: options.signal,
+      ...(options.onRejection ? { onRejection: options.onRejection } : {}),
+    }),
   );
   const chunked = graphPass('place loops', () => placeLoops(whole, choices));
   const program = pass('lower', () => lower(chunked));

@@ -14,8 +14,9 @@ import type {
 } from '../ir/node.ts';
 import { definedBy, operandsOf } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
+import { times } from './attrs.ts';
 import { type GraphIndex, indexGraph, patternOf } from './graph-index.ts';
-import { freshNames, times } from './lower.ts';
+import { freshNames, loopNames, numbered } from './names.ts';
 
 /** Nodes to run inside one loop, in execution order, each with the one axis it is cut along. */
 export interface Region {
@@ -224,12 +225,6 @@ export function sketchLoop(index: GraphIndex, choice: Choice, inside: readonly O
 /** The last sketch of every region: the search looks at the same choice in many combinations. */
 const sketches = new WeakMap<Region, LoopNode>();
 
-/** Names that cannot clash with identifiers. */
-export function numbered(): (wish: string) => string {
-  let count = 0;
-  return (wish) => `${wish} ${count++}`;
-}
-
 function replaceRegions(
   graph: Graph,
   choices: readonly Choice[],
@@ -256,14 +251,4 @@ function numberLoops(graph: Graph): Graph {
     return { ...node, id, body: { ...node.body, name: id } };
   });
   return { ...graph, nodes };
-}
-
-const RESERVED =
-  /^(await|break|case|catch|class|const|continue|debugger|default|delete|do|else|enum|eval|export|extends|false|finally|for|function|if|implements|import|in|instanceof|interface|let|new|null|package|private|protected|public|return|static|super|switch|this|throw|true|try|typeof|var|void|while|with|yield|arguments)$/i;
-
-/** `N` → `n0` and `n`; `n0_2` and `n_2` for the next loop over N. */
-function loopNames(over: string, fresh: (wish: string) => string): { start: string; length: string } {
-  const identifier = /^[A-Za-z_$][\w$]*$/.test(over) && !RESERVED.test(over);
-  const base = identifier ? over.toLowerCase() : 'i';
-  return { start: fresh(`${base}0`), length: fresh(base) };
 }

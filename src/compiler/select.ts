@@ -1,11 +1,11 @@
-import { invariant, type UserError } from '../errors.ts';
+import { invariant, UserError } from '../errors.ts';
 import { printShape } from '../ir/dims.ts';
 import type { Graph, OpNode, ValueId } from '../ir/node.ts';
-import { BudgetError, formatBytes } from './budget.ts';
+import { type BudgetError, formatBytes } from './budget.ts';
 import { loopCost } from './cost.ts';
-import { estimate } from './estimate.ts';
+import { bytesOf } from './estimate.ts';
 import { type Evaluation, evaluate, evenChunk, largestChunk, loopPeak } from './evaluate.ts';
-import { lower } from './lower.ts';
+import { overBudget } from './over-budget.ts';
 import { type Choice, placeLoops, type Region, sketchLoops } from './region.ts';
 import { repeatsOf } from './repeats.ts';
 import { type Rejection, searchRegions } from './search.ts';
@@ -60,6 +60,14 @@ interface Candidate {
  * @throws BudgetError naming the smallest reachable peak and what holds it there.
  */
 export function select(graph: Graph, options: SelectOptions): Choice[] {
+  for (const { id, shape } of graph.inputs) {
+    const bytes = bytesOf(shape, {});
+    if (bytes > options.cap) {
+      throw new UserError(
+        `${graph.name}: input ${id} ${printShape(shape)} takes ${formatBytes(bytes)}, more than the cap of ${formatBytes(options.cap)} on a single storage; use smaller dimensions`,
+      );
+    }
+  }
   const search = new Selection(graph, options);
   const families = options.budget === undefined ? search.smallest() : search.within(options.budget);
   return choicesOf(families);
@@ -86,7 +94,7 @@ class Selection {
     const found = this.#cheapest(budget);
     if (found) return this.#refine(found, budget).families;
     const least = this.#leastPeak();
-    if (!this.#fits(least.state, budget)) throw this.#tooSmall(budget, least);
+    if (!this.#fits(least.state, budget)) throw this.#overBudget(budget, least);
     return this.#refine(least, budget).families;
   }
 
@@ -94,11 +102,17 @@ class Selection {
   smallest(): readonly Family[] {
     const least = this.#leastPeak();
     const budget = least.state.peak;
-    if (!this.#fits(least.state, budget)) throw this.#tooSmall(budget, least);
+    if (!this.#fits(least.state, budget)) throw this.#overBudget(budget, least);
     const plans = [this.#refine(least, budget)];
     const cheap = this.#cheapest(budget);
     if (cheap) plans.push(this.#refine(cheap, budget));
     return plans.sort((a, b) => a.cost - b.cost)[0]?.families ?? [];
+  }
+
+  #overBudget(budget: number, least: Partial): BudgetError {
+    const { oversized, index } = least.state;
+    const uncut = oversized.flatMap((at) => index.graph.nodes[at]?.id ?? []);
+    return overBudget(placeLoops(this.#graph, choicesOf(least.families)), budget, this.#options.cap, uncut);
   }
 
   #fits({ peak, oversized }: State, budget: number): boolean {
@@ -169,10 +183,10 @@ class Selection {
   /** Candidates that lower the peak of a partial plan as far as they can. */
   #lowering({ state }: Partial): Candidate[] {
     const candidates: Candidate[] = [];
-    for (const evaluation of this.#evaluations(state, state.peak - 1)) {
+    const tooLarge = state.oversized.length > 0;
+    for (const evaluation of this.#evaluations(state, tooLarge ? state.peak : state.peak - 1)) {
       const peak = loopPeak(evaluation, 1);
-      const helps = peak < state.peak || state.oversized.length > 0;
-      if (!helps || evaluation.aroundBytes > state.peak) continue;
+      if ((peak >= state.peak && !tooLarge) || evaluation.aroundBytes > state.peak) continue;
       candidates.push(this.#candidate(state, evaluation, 1));
     }
     candidates.sort(
@@ -181,13 +195,18 @@ class Selection {
     return distinct(candidates, 2 * BEAM);
   }
 
+  /** The regions around the node at the peak or, where the peak is within the budget, around a storage over the cap. */
   #evaluations(state: State, budget: number): Evaluation[] {
-    const at = state.peak > budget ? state.peakAt : (state.oversized[0] as number);
+    const exceeded = state.peak > budget;
+    const at = exceeded ? state.peakAt : (state.oversized[0] as number);
     const node = state.index.graph.nodes[at];
     if (node === undefined || node.kind === 'loop') return [];
     const { window = WINDOW, onRejection } = this.#options;
     const regions = searchRegions(state.index, at, { window, ...(onRejection ? { onRejection } : {}) });
-    return regions.flatMap((region) => evaluate(state, region) ?? []);
+    const evaluations = regions.flatMap((region) => evaluate(state, region) ?? []);
+    return exceeded
+      ? evaluations
+      : evaluations.filter(({ loop }) => loop.results.every(({ id }) => id !== node.id));
   }
 
   #candidate(state: State, evaluation: Evaluation, chunkSize: number): Candidate {
@@ -246,7 +265,9 @@ class Selection {
       current.families
         .map((_, i) => i)
         .sort((a, b) => (current.families[b] as Family).cost - (current.families[a] as Family).cost);
-    for (const at of dearest().sort((a, b) => b - a)) replace(at, undefined);
+    for (const family of dearest().map((at) => current.families[at] as Family)) {
+      replace(current.families.indexOf(family), undefined);
+    }
     for (const at of dearest()) {
       for (const region of (current.families[at] as Family).regions) {
         const { regions, chunkSize, cost } = current.families[at] as Family;
@@ -278,25 +299,6 @@ class Selection {
     invariant(evaluation !== undefined, 'a chosen region is not convex');
     const { cost } = this.#candidate(this.#empty.state, evaluation, chunkSize);
     return { regions: family.regions, chunkSize, cost: cost * family.regions.length };
-  }
-
-  #tooSmall(budget: number, least: Partial): UserError {
-    const { peakBytes, liveAtPeak } = estimate(lower(placeLoops(this.#graph, choicesOf(least.families))));
-    const holds = liveAtPeak.slice(0, 8).map(({ value, bytes, at }) => {
-      const type = least.state.index.types.get(value);
-      const where = at ? `  ${at.file}:${at.line}:${at.column}` : '';
-      return `  ${formatBytes(bytes).padStart(11)}  ${value}${type ? ` ${printShape(type.shape)}` : ''}${where}`;
-    });
-    const { cap } = this.#options;
-    const why =
-      peakBytes <= budget
-        ? `a single storage must be larger than the cap of ${formatBytes(cap)}`
-        : `the smallest peak the search reaches is ${formatBytes(peakBytes)} (${peakBytes} bytes)`;
-    const facts = { budgetBytes: budget, smallestPeakBytes: peakBytes, alive: liveAtPeak };
-    return new BudgetError(
-      `${this.#graph.name}: no plan meets the budget of ${formatBytes(budget)} (${budget} bytes): ${why}. Alive there:\n${holds.join('\n')}\nRaise the budget or use smaller dimensions.`,
-      facts,
-    );
   }
 }
 

@@ -2,7 +2,7 @@ import { type Graph, operandsOf, type ValueId } from '../ir/node.ts';
 import { bytesOf, type Sizes, simulate } from './estimate.ts';
 import { type GraphIndex, indexGraph, lastUse } from './graph-index.ts';
 import { Block, inputPlaces, type Place } from './lower.ts';
-import { numbered } from './region.ts';
+import { numbered } from './names.ts';
 
 /** A graph with its exact memory, node by node. */
 export interface State {
