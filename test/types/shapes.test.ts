@@ -33,7 +33,8 @@ import {
   unsqueeze,
   where,
 } from 'autochunk';
-import { expectTypeOf, test } from 'vitest';
+import { expect, expectTypeOf, test } from 'vitest';
+import type { Product, Sum } from '../../src/dsl/product.ts';
 
 /** Runs `body` while a model is traced: the types below are also what happens. */
 function traced(body: (x: Tensor<['N', 768]>, ids: Tensor<['N']>) => void): void {
@@ -136,6 +137,22 @@ test('sizes that are only numbers, and shapes of unknown rank, are checked when 
     const key = `n${config.heads}` as const;
     full([key, 2], 1);
   }));
+
+test('extents multiply and add exactly', () => {
+  expectTypeOf<Product<[768, 12]>>().toEqualTypeOf<9216>();
+  expectTypeOf<Product<[50257, 3]>>().toEqualTypeOf<150771>();
+  expectTypeOf<Product<[100, 10, 1]>>().toEqualTypeOf<1000>();
+  expectTypeOf<Product<[1024, 1024, 64]>>().toEqualTypeOf<67108864>();
+  expectTypeOf<Product<[99999, 99999]>>().toEqualTypeOf<9999800001>();
+  expectTypeOf<Product<[]>>().toEqualTypeOf<1>();
+  expectTypeOf<Sum<999, 1>>().toEqualTypeOf<1000>();
+  expectTypeOf<Sum<5, 12345>>().toEqualTypeOf<12350>();
+  traced((x) => {
+    reshape(x, ['N', 2, 3, 128]);
+    // @ts-expect-error 2 · 3 · 127 is not 768
+    expect(() => reshape(x, ['N', 2, 3, 127])).toThrow('reshape: ');
+  });
+});
 
 test('functions that are generic in a dimension', () => {
   function block<N extends string>(x: Tensor<[N, 768]>): Tensor<[N, 768]> {
