@@ -2,9 +2,22 @@ import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { generateModule } from '../../src/codegen/generate.ts';
-import { attention, mlp, unchunkedOf } from './support.ts';
+import { allOps } from '../../src/ir/ops/index.ts';
+import { attention, everyOp, mlp, nested, unchunkedOf } from './support.ts';
 
-const plans = { attention: attention(), mlp: mlp(), 'mlp-unchunked': unchunkedOf(mlp()) };
+const plans = {
+  attention: attention(),
+  mlp: mlp(),
+  'mlp-unchunked': unchunkedOf(mlp()),
+  nested: nested(),
+  'every-op': everyOp(),
+};
+
+test('the golden modules call every op there is', () => {
+  const source = generateModule(everyOp());
+  const called = (op: string) => source.includes(`k.${op}(`) || source.includes(`.${op}(`);
+  expect(allOps().filter(({ name }) => !called(name))).toEqual([]);
+});
 
 test.each(Object.entries(plans))('the module of %s looks as it did', async (name, plan) => {
   const source = generateModule(plan, { modelFile: `models/${plan.model}/model.ts` });

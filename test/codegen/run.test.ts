@@ -5,7 +5,7 @@ import type { Plan } from '../../src/ir/plan.ts';
 import type { Device, Tensor } from '../../src/runtime/index.ts';
 import * as runtime from '../../src/runtime/index.ts';
 import { testBackends } from '../support/backends.ts';
-import { attention, mlp, unchunkedOf } from './support.ts';
+import { attention, everyOp, mlp, nested, unchunkedOf } from './support.ts';
 
 /** Reproducible values around 0. */
 const values = (count: number, seed: number): number[] =>
@@ -39,9 +39,14 @@ const uploadInputs = (device: Device, info: ModuleInfo): Record<string, Tensor> 
     }),
   );
 
-const cases = testBackends.flatMap((backend) =>
-  Object.entries({ attention: attention(), mlp: mlp() }).map(([name, plan]) => ({ backend, name, plan })),
-);
+const plans = { attention: attention(), mlp: mlp(), nested: nested() };
+const cases = [
+  ...testBackends.flatMap((backend) =>
+    Object.entries(plans).map(([name, plan]) => ({ backend, name, plan })),
+  ),
+  // Kernels have tests of their own on every backend; here it is the calls that count.
+  { backend: 'cpu' as const, name: 'every op', plan: everyOp() },
+];
 
 test.each(cases)(
   '$name on $backend: chunked equals unchunked, measured equals planned',
@@ -54,7 +59,7 @@ test.each(cases)(
       expect(Object.keys(chunked.outputs)).toEqual(plan.graph.outputs.map(({ name }) => name));
       expect(chunked.peakBytes).toBe(plan.planned.peakBytes);
       expect(whole.peakBytes).toBe(plan.unchunked.peakBytes);
-      expect(chunked.peakBytes).toBeLessThan(whole.peakBytes);
+      if (plan.loops.length > 0) expect(chunked.peakBytes).toBeLessThan(whole.peakBytes);
       expect(chunked.info.plannedPeakBytes).toBe(plan.planned.peakBytes);
     } finally {
       await device.destroy();

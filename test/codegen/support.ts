@@ -159,3 +159,87 @@ export const mlp = (): Plan =>
 }`,
     { N: 30 },
   );
+
+/** Every op once, on small operands. */
+export function everyOp(): Plan {
+  const unary = ['abs', 'neg', 'sqrt', 'rsqrt', 'exp', 'log', 'sin', 'cos', 'tanh', 'erf', 'sigmoid'];
+  const more = ['silu', 'relu', 'reciprocal', 'copy'];
+  const binary = ['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'minimum'];
+  const compare = ['equal', 'less', 'lessEqual', 'greater', 'greaterEqual'];
+  const scalar = ['add', 'mul', 'div', 'pow', 'maximum', 'minimum', 'rsub', 'rdiv'].map(
+    (op) => `${op}Scalar`,
+  );
+  const reduce = ['sum', 'mean', 'amax', 'amin'];
+  const lines = [
+    ...[...unary, ...more].map((op) => `${op}_: f32[4, 6] = ${op}(x)`),
+    ...binary.map((op) => `${op}_: f32[4, 6] = ${op}(x, b)`),
+    ...compare.map((op) => `${op}_: i32[4, 6] = ${op}(x, b)`),
+    ...scalar.map((op) => `${op}_: f32[4, 6] = ${op}(x) {value: 1.5}`),
+    ...compare.map((op) => `${op}Scalar_: i32[4, 6] = ${op}Scalar(x) {value: 0.5}`),
+    ...reduce.map((op) => `${op}_: f32[4] = ${op}(x) {axis: 1, keepdims: false}`),
+    'sumKept: f32[1, 6] = sum(x) {axis: 0, keepdims: true}',
+    'gelu_: f32[4, 6] = gelu(x) {tanh: true}',
+    'geluErf: f32[4, 6] = gelu(x) {tanh: false}',
+    'where_: f32[4, 6] = where(less_, x, b)',
+    'xT: f32[6, 4] = permute(x) {axes: [1, 0]}',
+    'matmul_: f32[4, 4] = matmul(x, xT)',
+    'linear_: f32[4, 4] = linear(x, x) {transposed: false}',
+    'linearT: f32[4, 4] = linear(x, xT, amax_) {transposed: true}',
+    'softmax_: f32[4, 6] = softmax(x) {axis: 1}',
+    'layerNorm_: f32[4, 6] = layerNorm(x, b, b) {epsilon: 0.00001}',
+    'rmsNorm_: f32[4, 6] = rmsNorm(x, b) {epsilon: 0.000001}',
+    'part: f32[4, 2] = slice(x) {axis: 1, start: 1, length: 2}',
+    'wide: f32[3, 4, 2] = expand(part) {shape: [3, 4, 2]}',
+    'flat: f32[24] = reshape(x) {shape: [24]}',
+    'concat_: f32[4, 8] = concat(x, part) {axis: 1}',
+    'embedding_: f32[3, 6] = embedding(x, ids)',
+    'iota_: i32[5] = iota() {length: 5, start: 2, step: 3}',
+    'full_: f32[2, 2] = full() {shape: [2, 2], value: -0.5}',
+    'constant_: f32[3] = constant() {shape: [3], values: [1, -0.25, 0.000001]}',
+    'causalMask_: f32[4, 4] = causalMask(matmul_) {rowStart: 0, columnStart: 1}',
+    'rotary_: f32[4, 4] = rotary(matmul_, part, part) {interleaved: true}',
+  ];
+  const outputs = lines.map((line) => line.split(':')[0] as string);
+  const text = `graph "every op" {
+  input x: f32[4, 6]
+  input b: f32[6]
+  input ids: i32[3] below 4
+  ${lines.join('\n  ')}
+  ${outputs.map((id) => `output "${id}" = ${id}`).join('\n  ')}
+}`;
+  return planOf(text, text, {});
+}
+
+/** A loop inside a loop, both over rows; no parameters; values named like things of the module. */
+export const nested = (): Plan =>
+  planOf(
+    `graph "nested" {
+  input inputs: f32[7, 10]
+  k: f32[7, 10] = exp(inputs)
+  info: f32[7, 10] = sigmoid(k)
+  n0: f32[7, 10] = neg(info)
+  output "out" = n0
+}`,
+    `graph "nested" {
+  input inputs: f32[7, 10]
+  loop loop1 over "N" extent 7 chunk 2 start n_start length n_ {
+    slice rows = inputs axis 0 times 1
+    graph "loop1" {
+      input rows: f32[n_, 10]
+      k: f32[n_, 10] = exp(rows)
+      loop loop2 over "N" extent 5 chunk 3 start n_0_2 length n_2 {
+        slice columns = k axis 1 times 2
+        graph "loop2" {
+          input columns: f32[n_, 2*n_2]
+          device: f32[n_, 2*n_2] = sigmoid(columns)
+        }
+        info: f32[n_, 10] = concat device axis 1 times 2
+      }
+      run: f32[n_, 10] = neg(info)
+    }
+    n0: f32[7, 10] = concat run axis 0 times 1
+  }
+  output "out" = n0
+}`,
+    { N: 7 },
+  );
