@@ -9,7 +9,7 @@ const within = (name, from, forbidden, comment) => ({
 
 module.exports = {
   forbidden: [
-    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+    { name: 'no-circular', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
     within('layout-is-a-leaf', 'layout', 'dsl|ir|trace|compiler|codegen|runtime|weights|testing|report|cli', 'layout is pure stride arithmetic'),
     within('ir-depends-on-layout-only', 'ir', 'dsl|trace|compiler|codegen|runtime|weights|testing|report|cli', 'the IR knows nothing of its users'),
     within('dsl-and-trace', '(dsl|trace)', 'compiler|codegen|runtime|weights|testing|report|cli', 'authoring depends on the IR alone'),
@@ -33,6 +33,7 @@ module.exports = {
   options: {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
+    parser: 'swc',
     tsPreCompilationDeps: true,
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types'] },
   },
