@@ -45,7 +45,7 @@ export interface StoryResult {
  * against the unchunked one and against the original implementation, and lets it tell its story.
  */
 export async function tellStory(options: StoryOptions = {}): Promise<StoryResult> {
-  const { length = 512, budget = '20%', steps = 200, tellingLength = 200, rounds = 7 } = options;
+  const { length = 512, budget = '20%', steps = 200, tellingLength = 200, rounds = 5 } = options;
   const print = options.print ?? (() => {});
   const say = (label: string, ...texts: string[]): void =>
     print(texts.map((text, i) => `${(i === 0 ? label : '').padEnd(13)}${text}\n`).join(''));
