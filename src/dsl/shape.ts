@@ -321,6 +321,26 @@ export type FitsLast<Op extends string, X extends Shape, W extends Shape> =
           : `${Op}: expected parameters [${ShowDim<LastOf<X>>}] for ${Show<X>}, got ${Show<W>}`
         : `${Op}: expected parameters [${ShowDim<LastOf<X>>}] for ${Show<X>}, got ${Show<W>}`;
 
+// Views by extent 1.
+
+/** The target of an expansion; -1 keeps an extent. */
+export type Expanded<S extends Shape, T extends Shape> = -1 extends T[number]
+  ? { -readonly [K in keyof T]: T[K] extends -1 ? (K extends keyof S ? S[K] & Dim : Dim) : T[K] }
+  : [...T];
+/** `unknown` when `S` broadcasts to the target, else the message. */
+export type Expandable<S extends Shape, T extends Shape> =
+  Broadcast<S, Expanded<S, T>> extends Mismatch ? `expand: cannot expand ${Show<S>} to ${Show<T>}` : unknown;
+
+/** `unknown` when the axis may have extent 1, else the message. */
+export type Squeezable<S extends Shape, A extends number> =
+  IsOpen<S> extends true
+    ? unknown
+    : number extends A
+      ? unknown
+      : Same<At<S, A>, 1> extends true
+        ? unknown
+        : `squeeze: expected extent 1 on axis ${Index<S['length'], A>}, got ${ShowDim<At<S, A>>} in ${Show<S>}`;
+
 // Concatenation.
 
 export type AddDim<A extends Dim, B extends Dim> =

@@ -58,6 +58,8 @@ export interface RecordOptions {
   readonly fallback?: string;
   /** Which variable of a destructuring assignment this value is. */
   readonly part?: number;
+  /** Place in the source, instead of the call site. */
+  readonly at?: SourceLocation | undefined;
 }
 
 export class Recorder {
@@ -131,11 +133,12 @@ export class Recorder {
 
   /** Appends an op and returns its value. Throws UserError with the call site when the operands do not fit. */
   op(op: string, operands: readonly Tensor[], attrs: Attrs, options: RecordOptions = {}): SymbolicTensor {
-    const site = callSite();
+    const call = 'at' in options ? undefined : callSite();
+    const site = call ?? options.at;
     const own = operands.map((operand) => this.own(op, operand, site));
     const type = this.#infer(op, own, attrs, site);
     const id = this.#names.claim(
-      options.name ?? this.#variable(site, options.part) ?? options.fallback ?? op.replace(/Scalar$/, ''),
+      options.name ?? this.#variable(call, options.part) ?? options.fallback ?? op.replace(/Scalar$/, ''),
     );
     const hints = Object.assign({}, ...this.#hints) as Hints;
     this.#nodeAt.set(id, this.#nodes.length);
@@ -148,7 +151,7 @@ export class Recorder {
       shape: type.shape,
       dtype: type.dtype,
       scope: this.scope,
-      ...(site ? { at: locationOf(site) } : {}),
+      ...(call ? { at: locationOf(call) } : site ? { at: site } : {}),
       ...(Object.keys(hints).length > 0 ? { hints } : {}),
     });
     return new SymbolicTensor(this, id, type.shape, type.dtype);
@@ -188,7 +191,10 @@ export class Recorder {
   graph(outputs: readonly (readonly [name: string, tensor: Tensor])[]): Graph {
     const values = outputs.map(([name, tensor]) => {
       const { id } = this.own(`output "${name}"`, tensor);
-      return { name, value: this.#nodeAt.has(id) ? id : this.op('copy', [tensor], {}, { name }).id };
+      return {
+        name,
+        value: this.#nodeAt.has(id) ? id : this.op('copy', [tensor], {}, { name, at: this.#at }).id,
+      };
     });
     const params = [...this.#params.values()].map(({ param }) => param);
     const dims = this.#dimNames(params);
@@ -219,7 +225,7 @@ export class Recorder {
   }
 
   /** The tensor as one of this trace; UserError otherwise. */
-  own(what: string, tensor: Tensor, site?: CallSite): SymbolicTensor {
+  own(what: string, tensor: Tensor, site?: SourceLocation): SymbolicTensor {
     if (tensor instanceof SymbolicTensor && tensor.owner === this) return tensor;
     const got = tensor instanceof SymbolicTensor ? 'a tensor of another model' : describe(tensor);
     throw this.fault(`${what}: expected a tensor of this model, got ${got}`, site ?? callSite());
@@ -229,7 +235,7 @@ export class Recorder {
     op: string,
     operands: readonly SymbolicTensor[],
     attrs: Attrs,
-    site: CallSite | undefined,
+    site: SourceLocation | undefined,
   ): TensorType {
     try {
       return opDef(op).infer(operands, attrs);

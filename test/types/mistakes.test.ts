@@ -134,6 +134,16 @@ test('shape mistakes are reported at the argument, in words', () => {
                 ^
     Argument of type '5' is not assignable to parameter of type '-2 | -1 | 0 | 1'.
 
+    expand(x, [12, 'N', 512]);
+              ^
+    Argument of type '[12, "N", 512]' is not assignable to parameter of type 'readonly [12, "N", 512] & "expand: cannot expand [N, 768] to [12, N, 512]"'.
+      Type '[12, "N", 512]' is not assignable to type '"expand: cannot expand [N, 768] to [12, N, 512]"'.
+
+    squeeze(x, 1);
+            ^
+    Argument of type 'Tensor<["N", 768]>' is not assignable to parameter of type 'Tensor<["N", 768]> & "squeeze: expected extent 1 on axis 1, got 768 in [N, 768]"'.
+      Type 'Tensor<["N", 768]>' is not assignable to type '"squeeze: expected extent 1 on axis 1, got 768 in [N, 768]"'.
+
     linear(y, transpose(x, 0, 1));
               ^
     Argument of type 'Tensor<[768, "N"]>' is not assignable to parameter of type 'Tensor<readonly [768, "N"]> & "linear: expected last axis N for weight [768, N], got [N, 512]"'.

@@ -5,6 +5,8 @@ import type {
   Concat,
   Concatenable,
   Dim,
+  Expandable,
+  Expanded,
   First,
   Known,
   Permutation,
@@ -16,6 +18,7 @@ import type {
   SetAt,
   Shape,
   SliceDim,
+  Squeezable,
   Swap,
   Unsqueeze,
 } from '../shape.ts';
@@ -149,16 +152,12 @@ function equalParts(shape: Shape, axis: number, sections: number): Dim[] {
 /** Repeats along axes of extent 1 (and new leading axes) without copying; -1 keeps an extent. */
 export function expand<S extends Shape, const T extends Shape>(
   x: Tensor<S>,
-  shape: T,
+  shape: T & Expandable<S, T>,
 ): Tensor<Expanded<S, T>> {
   const lead = shape.length - x.shape.length;
   const target = shape.map((dim, i) => (dim === -1 ? (x.shape[i - lead] ?? dim) : canonicalDim(dim)));
   return emit('expand', [x], { shape: target });
 }
-type Expanded<S extends Shape, T extends Shape> = -1 extends T[number]
-  ? { -readonly [K in keyof T]: T[K] extends -1 ? (K extends keyof S ? S[K] & Dim : Dim) : T[K] }
-  : [...T];
-
 /** A new axis of extent 1 at position `axis` of the result. */
 export function unsqueeze<S extends Shape, const A extends Axis<[...S, 1]>>(
   x: Tensor<S>,
@@ -170,7 +169,7 @@ export function unsqueeze<S extends Shape, const A extends Axis<[...S, 1]>>(
 
 /** Removes an axis of extent 1. */
 export function squeeze<S extends Shape, const A extends Axis<S>>(
-  x: Tensor<S>,
+  x: Tensor<S> & Squeezable<S, A>,
   axis: A,
 ): Tensor<RemoveAt<S, A>> {
   const at = normalAxis('squeeze', axis, x.shape.length, x.shape);

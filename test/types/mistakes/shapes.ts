@@ -1,6 +1,7 @@
 import {
   add,
   concat,
+  expand,
   linear,
   matmul,
   layerNorm,
@@ -12,6 +13,7 @@ import {
   scaledDotProductAttention,
   softmax,
   split,
+  squeeze,
   sum,
   type Tensor,
   transpose,
@@ -47,6 +49,8 @@ permute(heads, [0, 1]);
 permute(heads, [0, 1, 1]);
 concat([x, y], 0);
 split(x, 3, 5);
+expand(x, [12, 'N', 512]);
+squeeze(x, 1);
 
 linear(y, transpose(x, 0, 1));
 nn.embedding('wte', x, [100]);
