@@ -33,8 +33,9 @@ export function span(layout: Layout): { first: number; end: number } {
   return { first, end: last + 1 };
 }
 
-/** The elements of `layout` in row-major order. `elements[0]` is element `first` of the storage. */
+/** The elements of `layout` in row-major order. `elements` holds its span, from element `first` of the storage on. */
 export function gather(elements: Float32Array, layout: Layout, first: number): Float32Array {
+  if (isContiguous(layout)) return elements;
   const out = new Float32Array(elementCount(layout.shape));
   const stride = layout.strides.at(-1) ?? 0;
   for (const { at, element, length } of rows(layout)) {
