@@ -1,6 +1,6 @@
 import { recorder } from '../../trace/recorder.ts';
+import type { Axis } from '../axes.ts';
 import type {
-  Axis,
   Dim,
   FitsLast,
   IsOpen,

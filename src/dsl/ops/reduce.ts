@@ -1,4 +1,5 @@
-import type { Axis, Reduce, Shape } from '../shape.ts';
+import type { Axis, Reduce } from '../axes.ts';
+import type { Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { emit, expectThat, normalAxis } from './emit.ts';
 

@@ -1,28 +1,19 @@
 import { addDims, canonicalDim, divDims, mulDims, printShape, sizeOf, subDims } from '../../ir/dims.ts';
+import type { At, Axis, Permutation, Permute, RemoveAt, SetAt, Swap, Unsqueeze } from '../axes.ts';
+import type { Dim, Known, Shape } from '../shape.ts';
+import type { Tensor } from '../tensor.ts';
 import type {
-  At,
-  Axis,
   Concat,
   Concatenable,
-  Dim,
   Expandable,
   Expanded,
   First,
-  Known,
-  Permutation,
-  Permute,
-  RemoveAt,
   Repeat,
   Reshapable,
   Reshaped,
-  SetAt,
-  Shape,
   SliceDim,
   Squeezable,
-  Swap,
-  Unsqueeze,
-} from '../shape.ts';
-import type { Tensor } from '../tensor.ts';
+} from '../view-shapes.ts';
 import { emit, expectThat, normalAxis } from './emit.ts';
 
 /** The same elements in row-major order under another shape; one extent may be -1. */
