@@ -232,8 +232,10 @@ function replaceRegions(
 ): Graph {
   // Loops keep the ids of the values they compute: who reads what stays as it is in the graph without loops.
   const index = indexGraph(graph);
+  const firstOf = ({ region }: Choice): number =>
+    index.definedAt.get([...region.cuts.keys()][0] as ValueId) ?? 0;
   let { nodes } = graph;
-  for (const choice of choices) {
+  for (const choice of [...choices].sort((a, b) => firstOf(a) - firstOf(b))) {
     const arrangement = arrange(nodes, choice.region);
     invariant(arrangement !== undefined, 'a chosen region is not convex');
     const { first, last, before, inside, after } = arrangement;

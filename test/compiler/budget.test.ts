@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { budgetBytes, parseBudget } from '../../src/compiler/budget.ts';
+import { UserError } from '../../src/errors.ts';
+
+describe('parseBudget', () => {
+  it.each([
+    ['512MiB', { kind: 'bytes', bytes: 512 * 2 ** 20 }],
+    ['1.5GiB', { kind: 'bytes', bytes: 1.5 * 2 ** 30 }],
+    ['300KB', { kind: 'bytes', bytes: 300_000 }],
+    ['300 kb', { kind: 'bytes', bytes: 300_000 }],
+    ['123456', { kind: 'bytes', bytes: 123456 }],
+    ['20%', { kind: 'share', share: 0.2 }],
+    ['100%', { kind: 'share', share: 1 }],
+    ['0.5 %', { kind: 'share', share: 0.005 }],
+    ['min', { kind: 'min' }],
+    ['MIN', { kind: 'min' }],
+  ])('reads %s', (text, budget) => {
+    expect(parseBudget(text)).toEqual(budget);
+  });
+
+  it.each(['0', '-5%', '200%', '0%', 'abc', '', '5 apples', '1e99GiB', '12MiBs', 'NaN', '--', '0.1'])(
+    'refuses %j as bad usage, with the accepted forms',
+    (text) => {
+      const read = (): unknown => parseBudget(text);
+      expect(read).toThrow(UserError);
+      expect(read).toThrow(`budget "${text}"`);
+      expect(read).toThrow('512MiB');
+      expect(read).toThrow(expect.objectContaining({ exitCode: 2 }));
+    },
+  );
+
+  it('takes shares of the unchunked peak', () => {
+    expect(budgetBytes(parseBudget('20%'), 1001)).toBe(200);
+    expect(budgetBytes(parseBudget('300'), 1001)).toBe(300);
+    expect(budgetBytes(parseBudget('min'), 1001)).toBeUndefined();
+  });
+});
