@@ -84,6 +84,19 @@ describe('compile', () => {
     expect(cli.read('a/b.ts')).toContain('export async function run(');
   });
 
+  it('takes what can be had when no budget is given', async () => {
+    const roomy = await cli.run('compile', 'attention.ts', '--dims', 'N=128', '--json');
+    const tight = await cli.run('compile', 'attention.ts', '--dims', 'N=12', '--json');
+    expect([roomy.code, tight.code]).toEqual([0, 0]);
+    const { budgetBytes, unchunkedPeakBytes } = JSON.parse(roomy.stdout);
+    expect(budgetBytes).toBe(unchunkedPeakBytes / 2);
+    expect(roomy.stderr).not.toContain('out of reach');
+    expect(tight.stderr).toContain('no --budget: 50% is out of reach (the smallest peak is ');
+    expect(JSON.parse(tight.stdout).plannedPeakBytes).toBeLessThanOrEqual(
+      JSON.parse(tight.stdout).budgetBytes,
+    );
+  });
+
   it('is deterministic', async () => {
     for (const out of ['first.ts', 'second.ts']) {
       await json('compile', 'attention.ts', '--dims', 'N=96', '--budget', 'min', '--out', out);

@@ -44,6 +44,18 @@ describe.skipIf(!wanted)('the package, installed in an empty folder (set AUTOCHU
     expect(readFileSync(join(folder, summary.modulePath), 'utf8')).toContain('model.ts:8');
   });
 
+  it.each(['--module nodenext', '--module esnext --moduleResolution bundler'])(
+    'type-checks strictly under %s',
+    (module) => {
+      const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+      const files = ['model.ts', 'generated/attention.n64.ts'];
+      const options = ['--noEmit', '--strict', '--target', 'es2022', ...module.split(' '), ...files];
+      const ran = spawnSync(process.execPath, [tsc, ...options], { cwd: folder, encoding: 'utf8' });
+      expect(ran.stdout).toBe('');
+      expect(ran.status).toBe(0);
+    },
+  );
+
   it('runs the model and the generated module with the memory that was planned', () => {
     for (const target of [
       ['model.ts', '--dims', 'N=64', '--budget', 'min'],
