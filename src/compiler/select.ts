@@ -128,6 +128,7 @@ class Selection {
       for (const partial of beam) {
         this.#options.signal?.throwIfAborted();
         for (const candidate of this.#within(partial, budget)) {
+          if (best && partial.cost + candidate.cost >= best.cost) continue;
           const child = this.#extend(partial, candidate, budget);
           if (best && child.cost >= best.cost) continue;
           if (this.#fits(child.state, budget)) best = child;
