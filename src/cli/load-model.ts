@@ -2,6 +2,7 @@ import { isModel, type Model } from '../dsl/model.ts';
 import { UserError } from '../errors.ts';
 import type { Graph } from '../ir/node.ts';
 import { trace } from '../trace/tracer.ts';
+import type { WeightNames } from '../weights/index.ts';
 import { displayPath, importModule, splitReference } from './load-module.ts';
 
 export interface LoadedModel {
@@ -9,6 +10,8 @@ export interface LoadedModel {
   readonly file: string;
   /** As traced, symbolic in its named dimensions. */
   readonly graph: Graph;
+  /** The module's `weightNames` export: how names in weight files differ from the model's. */
+  readonly weightNames: WeightNames;
 }
 
 /**
@@ -21,7 +24,7 @@ export async function loadModel(reference: string): Promise<LoadedModel> {
   const { file, exportName } = splitReference(reference);
   const exports = await importModule(file);
   const model = pick(exports, exportName, displayPath(file));
-  return { model, file, graph: trace(model) };
+  return { model, file, graph: trace(model), weightNames: (exports.weightNames ?? {}) as WeightNames };
 }
 
 function pick(exports: Readonly<Record<string, unknown>>, name: string | undefined, file: string): Model {

@@ -8,7 +8,7 @@ import type { Backend } from '../ir/ops/op.ts';
 import { formatBytes, formatDims, formatMs, formatSlowdown, formatTable } from '../report/format.ts';
 import { listBackends, openDevice } from '../runtime/index.ts';
 import { randomData } from '../testing/random.ts';
-import { encodeSafetensors, matchParameters, readSafetensors } from '../weights/index.ts';
+import { encodeSafetensors, matchParameters, readSafetensors, type WeightNames } from '../weights/index.ts';
 import { DEFAULT_BUDGET_HELP, withBudget } from './budget.ts';
 import { checkDims, parseDims } from './dims.ts';
 import { readGeneratedInfo, signatureOfModule } from './generated.ts';
@@ -20,7 +20,6 @@ import { collect, parseBackend, parseCap, parseCount } from './options.ts';
 import { compareOutputs, median, type OutputSummary, summariseOutput } from './outputs.ts';
 import { type Elements, type RunResult, Session } from './session.ts';
 import { type Signature, signatureOf } from './signature.ts';
-import { loadWeightNames } from './weight-names.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 interface RunFlags {
@@ -47,8 +46,7 @@ interface Target {
   readonly budgetBytes: number;
   readonly signature: Signature;
   readonly variants: readonly Variant[];
-  /** Where the model is written; undefined for a generated module. */
-  readonly modelFile?: string;
+  readonly weightNames: WeightNames;
 }
 
 interface Variant {
@@ -104,7 +102,7 @@ async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
   const target = await resolveTarget(reference, flags, asked, io);
   const { signature } = target;
 
-  const params = await readParams(flags.weights, target, seed, io);
+  const params = readParams(flags.weights, target, seed, io);
   const given = readInputs(flags.input, signature.inputs);
   if (!given && signature.inputs.length > 0) progress(io, `no --input: random inputs, seed ${seed}`);
   const inputs = given ?? randomData(signature, seed).inputs;
@@ -179,11 +177,13 @@ async function resolveTarget(
       budgetBytes: info.budgetBytes,
       signature: signatureOfModule(info),
       variants: [{ name: 'chunked', source, plannedPeakBytes: info.plannedPeakBytes }],
+      // It does not know its model's file: like `loadParameters` it takes what it needs.
+      weightNames: { ignore: [/^/] },
     };
   }
   const dims = parseDims(flags.dims);
   if (flags.budget !== undefined) parseBudget(flags.budget);
-  const { graph, file: modelFile } = await loadModel(reference);
+  const { graph, file: modelFile, weightNames } = await loadModel(reference);
   checkDims(graph, dims);
   const probe = await openDevice({ backend: asked ?? 'auto' });
   const { backend, maxStorageBytes } = probe;
@@ -212,7 +212,7 @@ async function resolveTarget(
     budgetBytes: plan.budgetBytes,
     signature: signatureOf(plan.graph),
     variants: [variant('unchunked', await generate(baseline), baseline), variant('chunked', chunked, plan)],
-    modelFile,
+    weightNames,
   };
 }
 
@@ -227,16 +227,14 @@ async function available(backend: string, io: Io): Promise<Backend | undefined> 
   return undefined;
 }
 
-async function readParams(path: string | undefined, target: Target, seed: number, io: Io): Promise<Elements> {
+function readParams(path: string | undefined, target: Target, seed: number, io: Io): Elements {
   const { params } = target.signature;
   if (path === undefined) {
     if (params.length > 0) progress(io, `no --weights: random parameters, seed ${seed}`);
     return randomData(target.signature, seed).params;
   }
   const { tensors } = readSafetensors(path);
-  // A generated module does not know its model's file; like `loadParameters` it takes what it needs.
-  const names = target.modelFile === undefined ? { ignore: [/^/] } : await loadWeightNames(target.modelFile);
-  const matched = matchParameters(params, tensors, { ...names, file: path });
+  const matched = matchParameters(params, tensors, { ...target.weightNames, file: path });
   return Object.fromEntries(
     params.map(({ id, key }) => [
       id,
