@@ -1,0 +1,52 @@
+import {
+  add,
+  gelu,
+  nn,
+  permute,
+  range,
+  reshape,
+  scaledDotProductAttention,
+  scope,
+  type Tensor,
+} from 'autochunk';
+import type { VitConfig } from './config.ts';
+
+/** Activations [B, class token and patches, channels]. */
+export type Tokens = Tensor<readonly ['B', number, number]>;
+
+/** Equations 2 and 3 of the paper, once a layer. */
+export function encoder(tokens: Tokens, config: VitConfig): Tokens {
+  let x = tokens;
+  for (const i of range(config.num_hidden_layers)) x = scope(`layer.${i}`, () => layer(x, config));
+  return x;
+}
+
+function layer(x: Tokens, config: VitConfig): Tokens {
+  const { layer_norm_eps: epsilon } = config;
+  const attentionInput = nn.layerNorm('layernorm_before', x, { epsilon });
+  const attended = add(
+    x,
+    scope('attention', () => attention(attentionInput, config)),
+  );
+  const mlpInput = nn.layerNorm('layernorm_after', attended, { epsilon });
+  return add(attended, mlp(mlpInput, config));
+}
+
+/** Multi-head self-attention: every token sees every other. */
+function attention(x: Tokens, config: VitConfig): Tokens {
+  const { hidden_size, num_attention_heads: count, qkv_bias: bias } = config;
+  const tokens = x.shape[1];
+  const heads = (projection: string) => {
+    const projected = nn.linear(`attention.${projection}`, x, hidden_size, { bias });
+    return permute(reshape(projected, ['B', tokens, count, hidden_size / count]), [0, 2, 1, 3]);
+  };
+  const context = scaledDotProductAttention(heads('query'), heads('key'), heads('value'));
+  const merged = reshape(permute(context, [0, 2, 1, 3]), ['B', tokens, hidden_size]);
+  return nn.linear('output.dense', merged, hidden_size);
+}
+
+function mlp(x: Tokens, { hidden_size, intermediate_size, hidden_act }: VitConfig): Tokens {
+  const hidden = nn.linear('intermediate.dense', x, intermediate_size);
+  const active = gelu(hidden, hidden_act === 'gelu' ? 'erf' : 'tanh');
+  return nn.linear('output.dense', active, hidden_size);
+}
