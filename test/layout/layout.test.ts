@@ -31,10 +31,11 @@ const layout = fc.tuple(shape, fc.infiniteStream(fc.nat())).map(([dims, random])
   for (let step = next(4); step > 0 && dims.length > 0; step--) {
     const axis = next(current.shape.length);
     const extent = current.shape[axis] as number;
-    if (next(2) === 0) {
+    const move = next(3);
+    if (move === 0) {
       const start = next(extent);
       current = sliceLayout(current, axis, start, start + 1 + next(extent - start));
-    } else if (extent === 1 && next(2) === 0) {
+    } else if (move === 1 && extent === 1) {
       const wide = [...current.shape];
       wide[axis] = 3;
       current = expandLayout(current, wide) as Layout;
