@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -66,6 +66,40 @@ describe.skipIf(!wanted)('the package, installed in an empty folder (set AUTOCHU
       const { chunked } = JSON.parse(stdout);
       expect(chunked.measuredPeakBytes).toBe(chunked.plannedPeakBytes);
     }
+  });
+
+  it('does what the README says', () => {
+    const blocks = [...readFileSync(join(root, 'README.md'), 'utf8').matchAll(/```ts\n(.*?)```/gs)].map(
+      ([, code]) => code ?? '',
+    );
+    const model = blocks.find((code) => code.startsWith('// model.ts')) as string;
+    const program = blocks.find((code) => code.includes('compileModel')) as string;
+    mkdirSync(join(folder, 'readme'));
+    writeFileSync(join(folder, 'readme', 'package.json'), '{ "type": "module" }\n');
+    writeFileSync(join(folder, 'readme', 'model.ts'), model);
+    writeFileSync(join(folder, 'readme', 'program.ts'), program);
+    const compiled = autochunk('compile', 'readme/model.ts', '--dims', 'N=4096', '--budget', '20%', '--json');
+    expect(compiled.status, compiled.stderr).toBe(0);
+    const tsx = join(folder, 'node_modules', 'tsx', 'dist', 'cli.mjs');
+    const ran = spawnSync(process.execPath, [tsx, 'readme/program.ts'], { cwd: folder, encoding: 'utf8' });
+    expect(ran.stdout, ran.stderr).toMatch(/^(webgpu|webasm) true 65536\n$/);
+    const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
+    const options = [
+      '--noEmit',
+      '--strict',
+      '--target',
+      'es2022',
+      '--module',
+      'nodenext',
+      '--lib',
+      'es2022,dom',
+    ];
+    const checked = spawnSync(
+      process.execPath,
+      [tsc, ...options, '--allowImportingTsExtensions', 'readme/program.ts'],
+      { cwd: folder, encoding: 'utf8' },
+    );
+    expect(checked.stdout).toBe('');
   });
 
   it('can be imported, with types', () => {
