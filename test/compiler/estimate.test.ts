@@ -1,0 +1,192 @@
+import { describe, expect, it } from 'vitest';
+import { estimate } from '../../src/compiler/estimate.ts';
+import { lower } from '../../src/compiler/lower.ts';
+import { placeLoops } from '../../src/compiler/region.ts';
+import { specialise } from '../../src/compiler/specialise.ts';
+import type { Estimate } from '../../src/ir/plan.ts';
+import { attentionGraph } from '../support/graphs.ts';
+
+const show = ({ timeline, peakIndex, ...rest }: Estimate): object => ({
+  ...rest,
+  timeline: timeline.map(({ label, value, loops, liveBytes }, i) =>
+    [i === peakIndex ? '>' : ' ', [...loops, label].join(' '), value, liveBytes].join(' '),
+  ),
+});
+
+describe('estimate', () => {
+  const graph = specialise(attentionGraph(), { N: 5 });
+
+  it('shows the live bytes after every step', () => {
+    expect(show(estimate(lower(graph)))).toMatchInlineSnapshot(`
+      {
+        "largestStorageBytes": 200,
+        "liveAtPeak": [
+          {
+            "at": {
+              "column": 1,
+              "file": "model.ts",
+              "line": 3,
+            },
+            "bytes": 200,
+            "value": "masked",
+          },
+          {
+            "at": {
+              "column": 1,
+              "file": "model.ts",
+              "line": 4,
+            },
+            "bytes": 200,
+            "value": "weights",
+          },
+          {
+            "bytes": 160,
+            "value": "k",
+          },
+          {
+            "bytes": 160,
+            "value": "q",
+          },
+          {
+            "bytes": 160,
+            "value": "v",
+          },
+          {
+            "at": {
+              "column": 1,
+              "file": "model.ts",
+              "line": 4,
+            },
+            "bytes": 40,
+            "value": "weights_scratch",
+          },
+          {
+            "at": {
+              "column": 1,
+              "file": "model.ts",
+              "line": 4,
+            },
+            "bytes": 40,
+            "value": "weights_scratch_2",
+          },
+        ],
+        "parameterBytes": 0,
+        "peakBytes": 960,
+        "timeline": [
+          "  inputs  480",
+          "  scores scores 680",
+          "  scores scores 680",
+          "  masked masked 880",
+          "  masked masked 880",
+          "  scores scores 680",
+          "  weights weights 880",
+          "  weights weights_scratch 920",
+          "> weights weights_scratch_2 960",
+          "  weights weights 960",
+          "  weights weights_scratch 920",
+          "  weights weights_scratch_2 880",
+          "  masked masked 680",
+          "  context context 840",
+          "  context context 840",
+          "  weights weights 640",
+        ],
+      }
+    `);
+  });
+
+  it('shows loops by their first iteration', () => {
+    const rows = { axis: 1, multiple: 1 };
+    const cuts = new Map(['scores', 'masked', 'weights', 'context'].map((id) => [id, rows]));
+    const chunked = placeLoops(graph, [{ region: { cuts, extent: 5 }, chunkSize: 2 }]);
+    expect(show(estimate(lower(chunked)))).toMatchInlineSnapshot(`
+      {
+        "largestStorageBytes": 160,
+        "liveAtPeak": [
+          {
+            "at": {
+              "column": 1,
+              "file": "model.ts",
+              "line": 5,
+            },
+            "bytes": 160,
+            "value": "context",
+          },
+          {
+            "bytes": 160,
+            "value": "k",
+          },
+          {
+            "bytes": 160,
+            "value": "q",
+          },
+          {
+            "bytes": 160,
+            "value": "v",
+          },
+          {
+            "at": {
+              "column": 1,
+              "file": "model.ts",
+              "line": 3,
+            },
+            "bytes": 80,
+            "value": "masked",
+          },
+          {
+            "at": {
+              "column": 1,
+              "file": "model.ts",
+              "line": 4,
+            },
+            "bytes": 80,
+            "value": "weights",
+          },
+          {
+            "at": {
+              "column": 1,
+              "file": "model.ts",
+              "line": 4,
+            },
+            "bytes": 16,
+            "value": "weights_scratch",
+          },
+          {
+            "at": {
+              "column": 1,
+              "file": "model.ts",
+              "line": 4,
+            },
+            "bytes": 16,
+            "value": "weights_scratch_2",
+          },
+        ],
+        "parameterBytes": 0,
+        "peakBytes": 832,
+        "timeline": [
+          "  inputs  480",
+          "  context context 640",
+          "  loop1 scores scores 720",
+          "  loop1 scores scores 720",
+          "  loop1 masked masked 800",
+          "  loop1 masked masked 800",
+          "  loop1 scores scores 720",
+          "  loop1 weights weights 800",
+          "  loop1 weights weights_scratch 816",
+          "> loop1 weights weights_scratch_2 832",
+          "  loop1 weights weights 832",
+          "  loop1 weights weights_scratch 816",
+          "  loop1 weights weights_scratch_2 800",
+          "  loop1 masked masked 720",
+          "  loop1 context_chunk context_chunk 720",
+          "  loop1 weights weights 640",
+        ],
+      }
+    `);
+  });
+
+  it('takes the named dimensions of a program that was not specialised', () => {
+    const { steps: _, ...symbolic } = lower(graph);
+    const inputs = attentionGraph().inputs;
+    expect(estimate({ ...symbolic, inputs, steps: [] }, { N: 7 }).peakBytes).toBe(3 * 2 * 7 * 4 * 4);
+  });
+});
