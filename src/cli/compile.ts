@@ -16,7 +16,7 @@ import { collect, parseBackend, parseCap } from './options.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 export interface CompileFlags {
-  readonly dims: readonly string[];
+  readonly dims?: readonly string[];
   readonly budget?: string;
   readonly cap?: string;
   readonly backend: string;
@@ -29,7 +29,7 @@ export function addCompile(program: Command, io: Io): void {
     .command('compile')
     .description('Plan chunk loops that meet a memory budget and write the TypeScript module that runs them.')
     .argument('<model>', 'path/to/model.ts or path/to/model.ts#export')
-    .option('--dims <N=size,…>', 'sizes of the named dimensions (repeatable)', collect, [])
+    .option('--dims <N=size,…>', 'sizes of the named dimensions (repeatable)', collect)
     .option(
       '--budget <budget>',
       `activation memory: a share of the unchunked peak (20%), bytes (512MiB) or min (default: ${DEFAULT_BUDGET_HELP})`,
@@ -48,8 +48,9 @@ export function addCompile(program: Command, io: Io): void {
 
 async function compile(reference: string, flags: CompileFlags, io: Io): Promise<void> {
   const started = performance.now();
-  const dims = parseDims(flags.dims);
+  const dims = parseDims(flags.dims ?? []);
   if (flags.budget !== undefined) parseBudget(flags.budget);
+  if (flags.out === '') throw new UserError('--out: expected a file name', { exitCode: 2 });
   const cap = parseCap(flags.cap);
   const asked = parseBackend(flags.backend);
   const { graph, file } = await loadModel(reference);
@@ -66,7 +67,6 @@ async function compile(reference: string, flags: CompileFlags, io: Io): Promise<
     }),
   );
   const path = flags.out ?? join('generated', moduleName(plan.model, dims));
-  if (flags.out === '') throw new UserError('--out: expected a file name', { exitCode: 2 });
   const compileMs = performance.now() - started;
   writeFileAtomically(path, source);
   const modulePath = displayPath(path);

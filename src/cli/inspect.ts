@@ -20,7 +20,7 @@ import { collect, parseBackend } from './options.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 interface InspectFlags {
-  readonly dims: readonly string[];
+  readonly dims?: readonly string[];
   readonly budget?: string;
   readonly backend: string;
   readonly html?: string;
@@ -36,7 +36,6 @@ export function addInspect(program: Command, io: Io): void {
       '--dims <N=size,…>',
       'sizes of the named dimensions (repeatable); without them only the graph is shown',
       collect,
-      [],
     )
     .option('--budget <budget>', 'also plan for this budget and show the planned memory (20%, 512MiB, min)')
     .option('--backend <name>', 'whose cost model --budget uses: webgpu, webasm, cpu or auto', 'webasm')
@@ -50,7 +49,7 @@ export function addInspect(program: Command, io: Io): void {
 }
 
 async function inspect(reference: string, flags: InspectFlags, io: Io): Promise<void> {
-  const dims = parseDims(flags.dims);
+  const dims = parseDims(flags.dims ?? []);
   const budget = parseBudget(flags.budget ?? '100%');
   const asked = parseBackend(flags.backend);
   const { graph } = await loadModel(reference);
@@ -58,7 +57,7 @@ async function inspect(reference: string, flags: InspectFlags, io: Io): Promise<
   const notes: Annotate = (node) => axesText(origins.get(node.id));
   const bound =
     graph.dims.length === 0 ||
-    flags.dims.length > 0 ||
+    flags.dims !== undefined ||
     flags.budget !== undefined ||
     flags.html !== undefined;
   if (bound) checkDims(graph, dims);

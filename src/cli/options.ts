@@ -6,7 +6,7 @@ import type { Budget } from '../ir/plan.ts';
 const usage = (message: string): UserError => new UserError(message, { exitCode: 2 });
 
 /** Collects the values of an option that may be repeated. */
-export const collect = (value: string, previous: readonly string[]): string[] => [...previous, value];
+export const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
 
 export const BACKENDS = ['webgpu', 'webasm', 'cpu'] as const satisfies readonly Backend[];
 

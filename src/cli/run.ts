@@ -23,13 +23,13 @@ import { type Signature, signatureOf } from './signature.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 interface RunFlags {
-  readonly dims: readonly string[];
+  readonly dims?: readonly string[];
   readonly budget?: string;
   readonly cap?: string;
   readonly backend: string;
   readonly variant?: string;
   readonly weights?: string;
-  readonly input: readonly string[];
+  readonly input?: readonly string[];
   readonly seed: string;
   readonly repeat: string;
   readonly out?: string;
@@ -62,7 +62,7 @@ export function addRun(program: Command, io: Io): void {
     .command('run')
     .description('Run a model or a generated module; report its outputs, measured memory and time.')
     .argument('<model|module>', 'path/to/model.ts[#export], or a module written by `autochunk compile`')
-    .option('--dims <N=size,…>', 'sizes of the named dimensions (repeatable)', collect, [])
+    .option('--dims <N=size,…>', 'sizes of the named dimensions (repeatable)', collect)
     .option(
       '--budget <budget>',
       `activation memory of the chunked variant: 20%, 512MiB or min (default: ${DEFAULT_BUDGET_HELP})`,
@@ -78,7 +78,6 @@ export function addRun(program: Command, io: Io): void {
       '--input <name=value>',
       'nested JSON, or a .json, .npy or .safetensors file (repeatable; default: random)',
       collect,
-      [],
     )
     .option('--seed <n>', 'seed of random inputs and parameters', '1')
     .option('--repeat <n>', 'timed runs of each variant, alternating, after one that is not timed', '3')
@@ -103,7 +102,7 @@ async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
   const { signature } = target;
 
   const params = readParams(flags.weights, target, seed, io);
-  const given = readInputs(flags.input, signature.inputs);
+  const given = readInputs(flags.input ?? [], signature.inputs);
   if (!given && signature.inputs.length > 0) progress(io, `no --input: random inputs, seed ${seed}`);
   const inputs = given ?? randomData(signature, seed).inputs;
 
@@ -164,7 +163,7 @@ async function resolveTarget(
   const source = readFileSync(file, 'utf8');
   const info = await readGeneratedInfo(source);
   if (info !== undefined) {
-    if (flags.dims.length > 0) {
+    if (flags.dims !== undefined) {
       throw new UserError(
         `--dims: the sizes of a generated module are fixed (${formatDims(info.dims) || 'it has none'})`,
         { exitCode: 2 },
@@ -181,7 +180,7 @@ async function resolveTarget(
       weightNames: { ignore: [/^/] },
     };
   }
-  const dims = parseDims(flags.dims);
+  const dims = parseDims(flags.dims ?? []);
   if (flags.budget !== undefined) parseBudget(flags.budget);
   const { graph, file: modelFile, weightNames } = await loadModel(reference);
   checkDims(graph, dims);

@@ -14,7 +14,7 @@ import { loadModel } from './load-model.ts';
 import { collect, parseBackend, parseCount } from './options.ts';
 
 interface VerifyFlags {
-  readonly dims: readonly string[];
+  readonly dims?: readonly string[];
   readonly budget?: string;
   readonly backend: string;
   readonly runs: string;
@@ -42,7 +42,6 @@ export function addVerify(program: Command, io: Io): void {
       '--dims <N=size,…>',
       `fix sizes (repeatable); the others are drawn from 1 … ${LARGEST_DIM}`,
       collect,
-      [],
     )
     .option(
       '--budget <budget>',
@@ -73,7 +72,7 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
   const started = performance.now();
   const runs = parseCount('--runs', flags.runs, 1, 1_000_000);
   const seed = parseCount('--seed', flags.seed, 0, 2 ** 31);
-  const fixed = parseDims(flags.dims);
+  const fixed = parseDims(flags.dims ?? []);
   const budget = flags.budget === undefined ? undefined : parseBudget(flags.budget);
   const asked = parseBackend(flags.backend);
   const { graph } = await loadModel(reference);
@@ -141,7 +140,7 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
 const reproduction = (reference: string, flags: VerifyFlags, seed: number, device: Device): string =>
   [
     `autochunk verify ${reference} --runs 1 --seed ${seed} --backend ${device.backend}`,
-    ...flags.dims.map((dims) => `--dims ${dims}`),
+    ...(flags.dims ?? []).map((dims) => `--dims ${dims}`),
     ...(flags.budget === undefined ? [] : [`--budget ${flags.budget}`]),
   ].join(' ');
 
