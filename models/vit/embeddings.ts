@@ -51,7 +51,8 @@ export function embeddings(pixelValues: Images, config: VitConfig): Tokens {
   const classToken = expand(param('cls_token', [1, 1, hidden_size]), ['B', 1, hidden_size]);
   const tokens = concat([classToken, patches], 1);
   const positions = param('position_embeddings', [1, 1 + rows * columns, hidden_size]);
-  return add(tokens, positions);
+  const embedded: Tokens = add(tokens, positions);
+  return embedded;
 }
 
 function projectPatches(pixelValues: Images, config: VitConfig): Tokens {

@@ -1,5 +1,5 @@
 import { defineModel, f32, nn, reshape, scope, slice, type Tensor } from 'autochunk';
-import { VIT_B16, VIT_B16_1024, VIT_L16, VIT_TINY, type VitConfig } from './config.ts';
+import { readVitConfig, VIT_B16, VIT_B16_1024, VIT_L16, VIT_TINY, type VitConfig } from './config.ts';
 import { embeddings, patchesOf } from './embeddings.ts';
 import { encoder } from './encoder.ts';
 
@@ -35,6 +35,9 @@ export const vit = (name: string, config: VitConfig, options: VitOptions = {}) =
     const logits = nn.linear('classifier', classToken, num_labels);
     return options.features ? { logits, last_hidden_state: features } : { logits };
   });
+
+/** The model that the `config.json` of a Hugging Face checkpoint describes. */
+export const fromConfig = (json: unknown) => vit('vit', readVitConfig(json));
 
 /** Random weights, for tests. */
 export const vitTiny = vit('vit-tiny', VIT_TINY, { features: true });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { VIT_TINY } from '../../models/vit/config.ts';
-import { vit, vitB16, vitL16, vitTiny, weightNames } from '../../models/vit/model.ts';
+import { readVitConfig, VIT_B16, VIT_L16, VIT_TINY } from '../../models/vit/config.ts';
+import { fromConfig, vit, vitB16, vitL16, vitTiny, weightNames } from '../../models/vit/model.ts';
 import { compileModel } from '../../src/compile.ts';
 import { UserError } from '../../src/errors.ts';
 import * as runtime from '../../src/runtime/index.ts';
@@ -102,6 +102,59 @@ describe('other image and patch sizes', () => {
     expect(() => vit('other', { ...VIT_TINY, image_size: 30 })).toThrow(UserError);
     expect(() => vit('other', { ...VIT_TINY, image_size: 30 })).toThrow(
       'patches of 4 × 4 do not cover an image of 30 × 30 pixels',
+    );
+  });
+});
+
+describe('config.json', () => {
+  const labels = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [i, `class ${i}`]));
+  /** As published with google/vit-large-patch16-224. */
+  const large = {
+    architectures: ['ViTForImageClassification'],
+    attention_probs_dropout_prob: 0.0,
+    hidden_act: 'gelu',
+    hidden_dropout_prob: 0.0,
+    hidden_size: 1024,
+    id2label: labels(1000),
+    image_size: 224,
+    initializer_range: 0.02,
+    intermediate_size: 4096,
+    layer_norm_eps: 1e-12,
+    model_type: 'vit',
+    num_attention_heads: 16,
+    num_channels: 3,
+    num_hidden_layers: 24,
+    patch_size: 16,
+    qkv_bias: true,
+    transformers_version: '4.13.0.dev0',
+  };
+
+  test('of the published checkpoints gives the published models', () => {
+    expect(readVitConfig(large)).toEqual(VIT_L16);
+    expect(readVitConfig({ model_type: 'vit', id2label: labels(1000) })).toEqual(VIT_B16);
+    expect(parameterCount(fromConfig(large))).toBe(304_326_632);
+  });
+
+  test('everything that is wrong is said at once', () => {
+    const wrong = {
+      model_type: 'deit',
+      hidden_act: 'quick_gelu',
+      image_size: [224, 0],
+      num_hidden_layers: 2.5,
+      qkv_bias: 'yes',
+      id2label: labels(3),
+    };
+    expect(() => readVitConfig(wrong)).toThrowErrorMatchingInlineSnapshot(`
+      [UserError: ViT config.json:
+        image_size: expected a positive integer or [height, width], got [224,0]
+        num_hidden_layers: expected a positive integer, got 2.5
+        hidden_act: expected "gelu" or "gelu_new", got "quick_gelu"
+        qkv_bias: expected true or false, got "yes"
+        model_type: only "vit" is supported, got "deit"]
+    `);
+    expect(() => readVitConfig([])).toThrowErrorMatchingInlineSnapshot(
+      `[UserError: ViT config.json: expected a JSON object, got []]`,
     );
   });
 });
