@@ -1,6 +1,4 @@
-export { type Llama2cCheckpoint, type Llama2cConfig, parseLlama2c } from './llama2c.ts';
-export { type MatchOptions, matchParameters, type ParameterShape, type WeightNames } from './match.ts';
-export { type ByteSource, parseSafetensors, type Safetensors } from './safetensors.ts';
-export { encodeSafetensors, type TensorsToWrite } from './safetensors-encode.ts';
+export { type CheckpointFiles, findCheckpoint, readCheckpoint, readJsonObject } from './checkpoint.ts';
+export { ConfigReader } from './config-reader.ts';
+export * from './data.ts';
 export { readSafetensors, writeSafetensors } from './safetensors-file.ts';
-export type { StateDict, StoredTensor, WeightTensor } from './tensor.ts';

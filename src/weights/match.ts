@@ -1,13 +1,15 @@
 import { UserError } from '../errors.ts';
 import type { Dim } from '../ir/dims.ts';
+import { encodingOf, READ_TYPES } from './convert.ts';
 import { nearest } from './nearest.ts';
+import { reportSection } from './report-section.ts';
 import type { StateDict, StoredTensor, WeightTensor } from './tensor.ts';
 
 /** What a model knows about the files its weights come in. */
 export interface WeightNames {
-  /** Prefixes that some files put before every name, e.g. `transformer.`; removed where present. */
+  /** Prefixes that some files put before every name and others leave out, e.g. `transformer.`. */
   readonly prefixes?: readonly string[];
-  /** Names (after removing the prefix) that may be in the file without being a parameter, e.g. mask buffers. */
+  /** Names, with or without a prefix, that may be in the file without being a parameter, e.g. mask buffers. */
   readonly ignore?: readonly (string | RegExp)[];
 }
 
@@ -38,32 +40,39 @@ export function matchParameters(
   const unexpected: string[] = [];
   const twice: string[] = [];
   for (const [name, tensor] of dict) {
-    const key = canonicalName(name, expected, options.prefixes ?? []);
-    const other = found.get(key);
-    if (expected.has(key) && other) twice.push(`${key}: as "${other.name}" and as "${name}"`);
-    else if (expected.has(key)) found.set(key, { name, tensor });
-    else if (!ignored(key, options.ignore ?? [])) unexpected.push(name);
+    const names = possibleNames(name, options.prefixes ?? []);
+    const key = names.find((candidate) => expected.has(candidate));
+    const other = key === undefined ? undefined : found.get(key);
+    if (other) twice.push(`${key}: as "${other.name}" and as "${name}"`);
+    else if (key !== undefined) found.set(key, { name, tensor });
+    else if (!names.some((candidate) => ignored(candidate, options.ignore ?? [])))
+      unexpected.push(`${name} [${tensor.shape.join(', ')}]`);
   }
 
   const missing: string[] = [];
   const misshaped: string[] = [];
+  const unread: string[] = [];
+  const unexpectedNames = unexpected.map((line) => line.slice(0, line.lastIndexOf(' [')));
   for (const { key, shape } of params) {
     const hit = found.get(key);
     if (!hit) {
-      const near = nearest(key, unexpected);
+      const near = nearest(key, unexpectedNames);
       missing.push(`${key} [${shape.join(', ')}]${near ? `   (the file has "${near}")` : ''}`);
     } else if (!sameShape(shape, hit.tensor.shape)) {
       const reversed = shape.length === 2 && sameShape([...shape].reverse(), hit.tensor.shape);
       misshaped.push(
         `${key}: expected [${shape.join(', ')}], got [${hit.tensor.shape.join(', ')}]${reversed ? '   (transposed?)' : ''}`,
       );
+    } else if (encodingOf(hit.tensor.storedAs) === undefined) {
+      unread.push(`${key}: stored as ${hit.tensor.storedAs}`);
     }
   }
   const sections = [
-    section('missing', missing),
-    section('of another shape', misshaped),
-    section('unexpected', unexpected),
-    section('there twice', twice),
+    reportSection('missing', missing),
+    reportSection('of another shape', misshaped),
+    reportSection(`of a type that cannot be read (only ${READ_TYPES} can)`, unread),
+    reportSection('unexpected', unexpected),
+    reportSection('there twice', twice),
   ].filter((text) => text !== '');
   if (sections.length > 0)
     throw new UserError(
@@ -78,19 +87,15 @@ export function matchParameters(
   return matched;
 }
 
-function canonicalName(name: string, expected: ReadonlySet<string>, prefixes: readonly string[]): string {
-  if (expected.has(name)) return name;
-  const prefix = prefixes.find((text) => name.startsWith(text));
-  return prefix === undefined ? name : name.slice(prefix.length);
-}
+/** A name of a file as it is, without each prefix, and with each. */
+const possibleNames = (name: string, prefixes: readonly string[]): string[] => [
+  name,
+  ...prefixes.filter((prefix) => name.startsWith(prefix)).map((prefix) => name.slice(prefix.length)),
+  ...prefixes.map((prefix) => prefix + name),
+];
 
 const ignored = (key: string, patterns: readonly (string | RegExp)[]): boolean =>
   patterns.some((pattern) => (typeof pattern === 'string' ? pattern === key : key.search(pattern) >= 0));
 
 const sameShape = (a: readonly Dim[], b: readonly Dim[]): boolean =>
   a.length === b.length && a.every((extent, axis) => extent === b[axis]);
-
-const section = (title: string, lines: readonly string[]): string =>
-  lines.length === 0
-    ? ''
-    : [`  ${title} (${lines.length}):`, ...lines.map((line) => `    ${line}`)].join('\n');

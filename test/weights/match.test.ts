@@ -64,12 +64,41 @@ describe('matchParameters', () => {
           h.0.attn.c_attn.weight: expected [4, 12], got [12, 4]   (transposed?)
           ln_f.weight: expected [4], got [5]
         unexpected (2):
-          h.0.attn.c_atn.bias
-          h.1.ln_1.weight
+          h.0.attn.c_atn.bias [12]
+          h.1.ln_1.weight [4]
         there twice (1):
           wte.weight: as "transformer.wte.weight" and as "wte.weight""
     `);
     expect(loads).toBe(0);
+  });
+
+  test('prefixes are put before names where the file leaves them out', () => {
+    const llama = [
+      { key: 'model.norm.weight', shape: [4] },
+      { key: 'lm_head.weight', shape: [8, 4] },
+    ];
+    const file = dict({ 'norm.weight': [4], 'lm_head.weight': [8, 4], 'rotary.inv_freq': [2] });
+    const options = { prefixes: ['model.'], ignore: [/^model\.rotary\./] };
+    expect([...matchParameters(llama, file, options).keys()]).toEqual([
+      'model.norm.weight',
+      'lm_head.weight',
+    ]);
+  });
+
+  test('element types that cannot be read are in the report', () => {
+    const file = dict({ 'a.weight': [4], 'b.weight': [4] });
+    file.set('b.weight', { ...stored([4]), storedAs: 'F8_E4M3' });
+    const wanted = [
+      { key: 'a.weight', shape: [5] },
+      { key: 'b.weight', shape: [4] },
+    ];
+    expect(messageOf(() => matchParameters(wanted, file))).toBe(
+      `the weights do not fit the model (2 of 2 parameters found)
+  of another shape (1):
+    a.weight: expected [5], got [4]
+  of a type that cannot be read (only F32, F16, BF16, I32, I64 can) (1):
+    b.weight: stored as F8_E4M3`,
+    );
   });
 
   test('names are suggested over a prefix too', () => {
