@@ -99,22 +99,48 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
     i32Const(value: number): this;
     i32Load(offset: number): this;
     f32Load(offset: number): this;
+    f32Store(offset: number): this;
     v128Load(offset: number, align: number): this;
+    v128Store(offset: number, align: number): this;
     i32Add(): this;
     i32Sub(): this;
     i32Mul(): this;
     i32Shl(): this;
+    i32Eq(): this;
     i32LtS(): this;
     i32GeS(): this;
     i32LtU(): this;
     v128ConstI32x4(a: number, b: number, c: number, d: number): this;
+    v128ConstF32x4(a: number, b: number, c: number, d: number): this;
+    v128And(): this;
+    v128Andnot(): this;
+    v128Or(): this;
+    v128Not(): this;
+    /** (a, b, mask): a where the mask is set, else b. */
+    v128Bitselect(): this;
     i32x4Splat(): this;
-    f32x4Splat(): this;
     i32x4Add(): this;
+    i32x4Sub(): this;
     i32x4Mul(): this;
+    i32x4Shl(): this;
+    i32x4ShrS(): this;
     i32x4MinU(): this;
     i32x4ExtractLane(lane: number): this;
+    i32x4TruncSatF32x4S(): this;
+    f32x4Splat(): this;
+    f32x4ExtractLane(lane: number): this;
     f32x4ReplaceLane(lane: number): this;
+    f32x4Abs(): this;
+    f32x4Nearest(): this;
+    f32x4Add(): this;
+    f32x4Sub(): this;
+    f32x4Mul(): this;
+    f32x4Div(): this;
+    f32x4Min(): this;
+    f32x4Eq(): this;
+    f32x4Lt(): this;
+    f32x4Ge(): this;
+    f32x4ConvertI32x4S(): this;
   }
   export class WasmModuleBuilder {
     addMemoryImport(initial: number, maximum: number, shared?: boolean): this;
@@ -162,6 +188,8 @@ declare module 'gpu.js/src/backend/web-assembly/function-node.js' {
       at: Ast,
     ): string;
     vGather(table: string, name: string, x: Ast, y: Ast | undefined, z: Ast | undefined, at: Ast): string;
+    /** Calls a function of one number for each lane of a local. */
+    vLaneCall1(name: string, lanes: number): void;
   }
 }
 

@@ -3,6 +3,7 @@ import { WebAssemblyFunctionNode } from 'gpu.js/src/backend/web-assembly/functio
 import type { ValueType, WasmFunctionEmitter } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
 import { restoreNumbers } from './restore-numbers.ts';
 import { makeNamesUnique } from './unique-names.ts';
+import { vectorMath } from './webasm-math.ts';
 
 /** What is known of a stride when a module is compiled: 0 and 1 need no multiplication, `n` is read at run time. */
 export type StrideClass = 0 | 1 | 'n';
@@ -127,6 +128,12 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
       this.#loadScattered(name, subscripts);
     }
     return 'vf32';
+  }
+
+  override vLaneCall1(name: string, lanes: number): void {
+    const vector = vectorMath(name);
+    if (vector === undefined) super.vLaneCall1(name, lanes);
+    else this.em.localGet(lanes).call(vector);
   }
 
   #layout(): Assembler['layout'] {

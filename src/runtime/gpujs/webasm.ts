@@ -8,6 +8,7 @@ import { invariant } from '../../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import type { View3 } from '../view3.ts';
 import { prepare, translating } from './translate.ts';
+import { addMath, importedMath } from './webasm-math.ts';
 import { type Assembler, type StrideClass, type StridedArray, StridedWebasmNode } from './webasm-node.ts';
 
 /** The parameter block: where a dispatch writes what the module reads. It occupies the start of the memory. */
@@ -89,7 +90,7 @@ export class WebasmExecutor {
       const module = moduleFor(kernel, key, classes, simd);
       const imports: Record<string, WebAssembly.ImportValue> = { memory: this.#memory };
       for (const { name, kind } of WebAssembly.Module.imports(module)) {
-        if (kind === 'function') imports[name] = mathFunction(name);
+        if (kind === 'function') imports[name] = importedMath(name);
       }
       const { exports } = new WebAssembly.Instance(module, { env: imports });
       variant = { run: exports.run as Variant['run'] };
@@ -110,9 +111,6 @@ const classesOf = ({ strides: [z, y, x] }: View3): StridedArray['classes'] => [
   classOf(y),
   classOf(x),
 ];
-
-const mathFunction = (importName: string): ((...values: number[]) => number) =>
-  Math[importName.slice('math_'.length) as 'exp'];
 
 function translate(kernel: Kernel): Translation {
   let translation = translations.get(kernel);
@@ -160,10 +158,7 @@ function assemble(
   );
   const module = new WasmModuleBuilder();
   module.addMemoryImport(1, MAX_PAGES);
-  for (const name of [...node.usedMathImports].sort()) {
-    const binary = name === 'pow' || name === 'atan2';
-    module.addFuncImport(`math_${name}`, binary ? ['f32', 'f32'] : ['f32'], ['f32']);
-  }
+  addMath(module, node.usedMathImports);
   const global = (): number => module.addGlobal('i32', true, 0);
   const globals = { threadX: global(), threadY: global(), threadZ: global(), dataIndex: global() };
   const header = Array.from({ length: HEADER_WORDS }, global);

@@ -1,0 +1,187 @@
+import type { WasmFunctionEmitter, WasmModuleBuilder } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
+
+/*
+ * Elementary functions of four lanes in float32, within 2 ulp everywhere. The one-lane functions run the same code on a
+ * splat, so that a lane and a lone element have the same bits. Polynomials are minimax fits, lowest power first.
+ */
+
+/** e^r = 1 + r + r²·p(r) on ±ln2/2. */
+const EXP = [0.4999999404, 0.1666651517, 0.04166845605, 0.008369419724, 0.001381313894];
+/** ln(1+f) = f - f²/2 + f³·p(f) for 1+f between √½ and √2. */
+const LOG = [
+  0.3333331347, -0.2500000894, 0.2000211924, -0.1666799784, 0.1421954781, -0.1240555868, 0.1188816801,
+  -0.116758205, 0.06746828556,
+];
+/** tanh x = x + x³·p(x²) up to 5/8. */
+const TANH = [-0.3333328068, 0.1333137304, -0.0537336953, 0.02061862312, -0.005681282841];
+const TANH_SMALL = 0.625;
+
+/** ln 2 in two parts; the first has so few bits that its product with an exponent is exact. */
+const LN2_HIGH = 0.693359375;
+const LN2_LOW = -2.1219444005469057e-4;
+/** Below, e^x rounds to 0; above, it overflows. */
+const EXP_LOWEST = -104;
+const EXP_HIGHEST = 89;
+
+const SMALLEST_NORMAL = 1.1754943508222875e-38;
+/** Bits of √½ and of 1: between them and their doubles lie the significands that the logarithm's polynomial takes. */
+const SQRT_HALF_BITS = 0x3f3504f3;
+const ONE_BITS = 0x3f800000;
+const SIGNIFICAND_BITS = 23;
+
+const floats = (em: WasmFunctionEmitter, value: number): WasmFunctionEmitter =>
+  em.v128ConstF32x4(value, value, value, value);
+const integers = (em: WasmFunctionEmitter, value: number): WasmFunctionEmitter =>
+  em.v128ConstI32x4(value, value, value, value);
+
+/** Pushes c₀ + x·(c₁ + x·(c₂ + …)). */
+function polynomial(em: WasmFunctionEmitter, x: number, coefficients: readonly number[]): void {
+  const [highest, ...rest] = coefficients.toReversed() as [number, ...number[]];
+  floats(em, highest);
+  for (const coefficient of rest) {
+    em.localGet(x).f32x4Mul();
+    floats(em, coefficient).f32x4Add();
+  }
+}
+
+function emitExp(em: WasmFunctionEmitter): void {
+  const x = 0;
+  const vanishes = em.addLocal('v128');
+  const exponent = em.addLocal('v128');
+  const r = em.addLocal('v128');
+  const half = em.addLocal('v128');
+  // Lanes that round to 0 compute e^0 instead: results too small for a normal number cost hundreds of cycles.
+  em.localGet(x);
+  floats(em, EXP_LOWEST).f32x4Lt().localSet(vanishes);
+  em.localGet(x).localGet(vanishes).v128Andnot();
+  floats(em, EXP_HIGHEST).f32x4Min().localSet(x);
+  em.localGet(x);
+  floats(em, Math.LOG2E).f32x4Mul().f32x4Nearest().localSet(exponent);
+  em.localGet(x).localGet(exponent);
+  floats(em, LN2_HIGH).f32x4Mul().f32x4Sub().localGet(exponent);
+  floats(em, LN2_LOW).f32x4Mul().f32x4Sub().localSet(r);
+  polynomial(em, r, EXP);
+  em.localGet(r).localGet(r).f32x4Mul().f32x4Mul().localGet(r).f32x4Add();
+  floats(em, 1).f32x4Add();
+  // Times 2^n in two steps: one factor alone may be too large or too small for a float.
+  em.localGet(exponent).i32x4TruncSatF32x4S().localTee(exponent).i32Const(1).i32x4ShrS().localSet(half);
+  const times = (power: () => void): void => {
+    power();
+    em.i32Const(SIGNIFICAND_BITS).i32x4Shl();
+    integers(em, ONE_BITS).i32x4Add().f32x4Mul();
+  };
+  times(() => em.localGet(half));
+  times(() => em.localGet(exponent).localGet(half).i32x4Sub());
+  em.localGet(vanishes).v128Andnot();
+}
+
+function emitLog(em: WasmFunctionEmitter): void {
+  const x = 0;
+  const normal = em.addLocal('v128');
+  const bits = em.addLocal('v128');
+  const tiny = em.addLocal('v128');
+  const exponent = em.addLocal('v128');
+  const f = em.addLocal('v128');
+  const square = em.addLocal('v128');
+  em.localGet(x);
+  floats(em, SMALLEST_NORMAL).f32x4Lt().localSet(tiny);
+  em.localGet(x);
+  floats(em, 2 ** SIGNIFICAND_BITS)
+    .f32x4Mul()
+    .localGet(x)
+    .localGet(tiny)
+    .v128Bitselect()
+    .localSet(normal);
+  // x = 2^exponent · (1 + f)
+  em.localGet(normal);
+  integers(em, SQRT_HALF_BITS).i32x4Sub().i32Const(SIGNIFICAND_BITS).i32x4ShrS().localSet(bits);
+  em.localGet(normal).localGet(bits).i32Const(SIGNIFICAND_BITS).i32x4Shl().i32x4Sub();
+  floats(em, 1).f32x4Sub().localSet(f);
+  em.localGet(bits).localGet(tiny);
+  integers(em, SIGNIFICAND_BITS).v128And().i32x4Sub().f32x4ConvertI32x4S().localSet(exponent);
+  em.localGet(f).localGet(f).f32x4Mul().localSet(square);
+  // Small parts first.
+  em.localGet(f);
+  polynomial(em, f, LOG);
+  em.localGet(f).localGet(square).f32x4Mul().f32x4Mul();
+  em.localGet(exponent);
+  floats(em, LN2_LOW).f32x4Mul().f32x4Add().localGet(square);
+  floats(em, 0.5).f32x4Mul().f32x4Sub().f32x4Add().localGet(exponent);
+  floats(em, LN2_HIGH).f32x4Mul().f32x4Add().localSet(f);
+  const where = (value: number, condition: () => void): void => {
+    floats(em, value).localGet(f);
+    condition();
+    em.v128Bitselect().localSet(f);
+  };
+  where(-Infinity, () => {
+    em.localGet(x);
+    floats(em, 0).f32x4Eq();
+  });
+  where(NaN, () => {
+    em.localGet(x);
+    floats(em, 0).f32x4Ge().v128Not();
+  });
+  where(Infinity, () => {
+    em.localGet(x);
+    floats(em, Infinity).f32x4Eq();
+  });
+  em.localGet(f);
+}
+
+function emitTanh(em: WasmFunctionEmitter): void {
+  const x = 0;
+  const size = em.addLocal('v128');
+  const square = em.addLocal('v128');
+  em.localGet(x).localGet(x).f32x4Mul().localSet(square);
+  em.localGet(x).f32x4Abs().localSet(size);
+  polynomial(em, square, TANH);
+  em.localGet(square).f32x4Mul().localGet(x).f32x4Mul().localGet(x).f32x4Add();
+  // 1 - 2 / (e^2|x| + 1) with the sign of x.
+  floats(em, 1);
+  floats(em, 2);
+  em.localGet(size).localGet(size).f32x4Add().call(vectorName('exp'));
+  floats(em, 1).f32x4Add().f32x4Div().f32x4Sub().localGet(x);
+  integers(em, -0x80000000).v128And().v128Or();
+  em.localGet(size);
+  floats(em, TANH_SMALL).f32x4Lt().v128Bitselect();
+}
+
+const EMITTERS: Readonly<Record<string, (em: WasmFunctionEmitter) => void>> = {
+  exp: emitExp,
+  log: emitLog,
+  tanh: emitTanh,
+};
+const CALLS: Readonly<Record<string, readonly string[]>> = { tanh: ['exp'] };
+
+const vectorName = (name: string): string => `math_${name}_v`;
+
+/** The four-lane function of `math_exp` and the like, where there is one. */
+export function vectorMath(scalarName: string): string | undefined {
+  const name = scalarName.slice('math_'.length);
+  return name in EMITTERS ? vectorName(name) : undefined;
+}
+
+/** Adds what `Math.*` functions need to a module: our own where we have one, else an import of JavaScript's. */
+export function addMath(module: WasmModuleBuilder, names: ReadonlySet<string>): void {
+  for (const name of [...names].sort()) {
+    if (name in EMITTERS) continue;
+    const binary = name === 'pow' || name === 'atan2';
+    module.addFuncImport(`math_${name}`, binary ? ['f32', 'f32'] : ['f32'], ['f32']);
+  }
+  const own = new Set([...names].flatMap((name) => (name in EMITTERS ? [...(CALLS[name] ?? []), name] : [])));
+  for (const name of own) {
+    (EMITTERS[name] as (em: WasmFunctionEmitter) => void)(
+      module.addFunction(vectorName(name), { params: ['v128'], results: ['v128'] }),
+    );
+    module
+      .addFunction(`math_${name}`, { params: ['f32'], results: ['f32'] })
+      .localGet(0)
+      .f32x4Splat()
+      .call(vectorName(name))
+      .f32x4ExtractLane(0);
+  }
+}
+
+/** What a module imports as `math_…`. */
+export const importedMath = (importName: string): ((...values: number[]) => number) =>
+  Math[importName.slice('math_'.length) as 'exp'];
