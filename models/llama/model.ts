@@ -1,6 +1,8 @@
 import {
   add,
+  type Dim,
   defineModel,
+  gelu,
   i32,
   linear,
   mul,
@@ -9,34 +11,50 @@ import {
   permute,
   type RopeTables,
   range,
+  relu,
   reshape,
   ropeTables,
   rotary,
   scaledDotProductAttention,
   scope,
   silu,
+  slice,
   type Tensor,
 } from 'autochunk';
-import { LLAMA2_7B, LLAMA32_1B, type LlamaConfig, STORIES_260K, TINY_LLAMA_1B } from './config.ts';
+import {
+  type Activation,
+  LLAMA2_7B,
+  LLAMA32_1B,
+  type LlamaConfig,
+  readLlamaConfig,
+  STORIES_260K,
+  TINY_LLAMA_1B,
+} from './config.ts';
 import { scaleFrequencies } from './rope-scaling.ts';
 
-export { weightNames } from './weights.ts';
+export { weightNames } from './weight-names.ts';
 
 /** Activations of N tokens. */
 type Tokens = Tensor<readonly ['N', number]>;
 
+export interface LlamaOptions {
+  /** Positions whose logits are returned: all N (the default), or the last one, which is what generating text needs. */
+  readonly logits?: 'all' | 'last';
+}
+
 /**
  * Llama (Touvron et al. 2023): rotary positions, RMSNorm before each part of a block, a gated SiLU MLP, and
- * grouped-query attention. Returns the logits of all positions. Parameters have the names of Hugging Face's files.
+ * grouped-query attention. Parameters have the names of Hugging Face's files.
  */
-export const llama = (name: string, config: LlamaConfig) =>
+export const llama = (name: string, config: LlamaConfig, options: LlamaOptions = {}) =>
   defineModel(name, { tokens: i32('N') }, ({ tokens }) => {
     const { vocab_size, hidden_size, rms_norm_eps: epsilon } = config;
     const hidden = scope('model', () => {
       let x: Tokens = nn.embedding('embed_tokens', tokens, [vocab_size, hidden_size]);
       const rope = rotaryTables(config);
       for (const i of range(config.num_hidden_layers)) x = scope(`layers.${i}`, () => block(x, rope, config));
-      return nn.rmsNorm('norm', x, { epsilon });
+      const last: Tensor<readonly [Dim, number]> = options.logits === 'last' ? slice(x, 0, -1) : x;
+      return nn.rmsNorm('norm', last, { epsilon });
     });
     const head = config.tie_word_embeddings ? 'model.embed_tokens.weight' : 'lm_head.weight';
     return { logits: linear(hidden, param(head, [vocab_size, hidden_size])) };
@@ -80,20 +98,49 @@ function attention(x: Tokens, rope: RopeTables, config: LlamaConfig): Tokens {
   return nn.linear('o_proj', merged, hidden_size, { bias });
 }
 
-/** SwiGLU: down(silu(gate(x)) · up(x)). */
-function mlp(x: Tokens, { hidden_size, intermediate_size, mlp_bias: bias = false }: LlamaConfig): Tokens {
+/** A gated MLP: down(silu(gate(x)) · up(x)), silu or another activation. */
+function mlp(x: Tokens, config: LlamaConfig): Tokens {
+  const { hidden_size, intermediate_size, mlp_bias: bias = false, activation = 'silu' } = config;
   const gate = nn.linear('gate_proj', x, intermediate_size, { bias });
   const up = nn.linear('up_proj', x, intermediate_size, { bias });
-  const gated = mul(silu(gate), up);
+  const gated = mul(activate(gate, activation), up);
   return nn.linear('down_proj', gated, hidden_size, { bias });
+}
+
+function activate(x: Tokens, activation: Activation): Tokens {
+  switch (activation) {
+    case 'silu':
+      return silu(x);
+    case 'gelu':
+      return gelu(x);
+    case 'gelu-tanh':
+      return gelu(x, 'tanh');
+    case 'relu':
+      return relu(x);
+  }
 }
 
 const headDim = (config: LlamaConfig): number =>
   config.head_dim ?? config.hidden_size / config.num_attention_heads;
 
+/** Logits of all positions: checked against the original implementation at each. */
 export const stories260K = llama('llama', STORIES_260K);
-export const tinyLlama1B = llama('tinyllama-1.1b', TINY_LLAMA_1B);
-export const llama2_7B = llama('llama-2-7b', LLAMA2_7B);
-export const llama32_1B = llama('llama-3.2-1b', LLAMA32_1B);
+/** The published sizes return the logits of the last position: those of all N would be most of the memory. */
+export const tinyLlama1B = llama('tinyllama-1.1b', TINY_LLAMA_1B, { logits: 'last' });
+export const llama2_7B = llama('llama-2-7b', LLAMA2_7B, { logits: 'last' });
+export const llama32_1B = llama('llama-3.2-1b', LLAMA32_1B, { logits: 'last' });
+
+/**
+ * The model that a checkpoint's parsed `config.json` describes: logits of the last position.
+ *
+ * @param file name for messages
+ * @throws UserError naming every field that is wrong or not supported
+ */
+export const fromConfig = (json: unknown, file?: string) =>
+  llama('llama', readLlamaConfig(json, file), { logits: 'last' });
+
+/** Like {@link fromConfig}, with the logits of all positions. */
+export const fromConfigAllLogits = (json: unknown, file?: string) =>
+  llama('llama-all-logits', readLlamaConfig(json, file));
 
 export default stories260K;

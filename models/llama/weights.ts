@@ -1,19 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { readSafetensors, type Safetensors, type WeightNames } from 'autochunk/weights';
+import { readSafetensors, type Safetensors } from 'autochunk/weights';
 import { parseTokenizer, type Tokenizer } from './tokenizer.ts';
 
-/** Names in Llama files that are no parameters. */
-export const weightNames: WeightNames = {
-  ignore: [
-    // Present in some files although the classifier is tied.
-    'lm_head.weight',
-    // Tables that older exports stored.
-    /\.rotary_emb\.inv_freq$/,
-    // Reference inputs and outputs, stored beside the weights of stories260K.
-    /^(input|output)\./,
-  ],
-};
+export { weightNames } from './weight-names.ts';
 
 const file = (name: string): string => fileURLToPath(new URL(`stories260K/${name}`, import.meta.url));
 

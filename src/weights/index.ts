@@ -1,4 +1,3 @@
 export { type CheckpointFiles, findCheckpoint, readCheckpoint, readJsonObject } from './checkpoint.ts';
-export { ConfigReader } from './config-reader.ts';
 export * from './data.ts';
 export { readSafetensors, writeSafetensors } from './safetensors-file.ts';

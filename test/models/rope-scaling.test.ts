@@ -16,3 +16,7 @@ test('llama3 scaling keeps short waves, slows long ones by the factor and joins 
   expect(scaled(8191.99)).toBeCloseTo(1 / 32, 4);
   expect(scaled(100000)).toBe(1 / 32);
 });
+
+test('linear scaling slows every wave', () => {
+  expect(scaleFrequencies([1, 0.25], { rope_type: 'linear', factor: 4 })).toEqual([0.25, 0.0625]);
+});
