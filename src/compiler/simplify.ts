@@ -2,13 +2,14 @@ import { produce } from 'immer';
 import { type Dim, mulDims, sameShape } from '../ir/dims.ts';
 import type { Graph, Node, OpNode, TensorType, ValueId } from '../ir/node.ts';
 import { operandsOf } from '../ir/node.ts';
+import { splitMerged } from './split-merged.ts';
 
 /**
  * Removes what costs nothing to remove: views of views, views that change nothing, repeated computations and values
- * that nobody uses. Survivors keep their names, scopes and source locations.
+ * that nobody uses; and takes products apart that are only ever read in slices. Survivors keep their names, scopes and source locations.
  */
 export function simplify(graph: Graph): Graph {
-  return removeDead(mergeEqual(graph));
+  return splitMerged(removeDead(mergeEqual(graph)));
 }
 
 /** Reads through views and equal computations, in one sweep: operands are always final when a node is looked at. */
