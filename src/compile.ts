@@ -1,6 +1,6 @@
 import type { GeneratedModule } from './codegen/load.ts';
 import { parseBudget } from './compiler/budget.ts';
-import { plan as planGraph } from './compiler/pipeline.ts';
+import { plan } from './compiler/pipeline.ts';
 import type { Model } from './dsl/model.ts';
 import type { Bindings } from './ir/dims.ts';
 import type { Graph } from './ir/node.ts';
@@ -45,7 +45,14 @@ export async function compileModel(model: Model, options: CompileOptions): Promi
 
 /** Like {@link compileModel}, from a graph that is already traced. */
 export async function compileGraph(graph: Graph, options: CompileOptions): Promise<Compilation> {
-  const plan = planGraph(graph, {
+  const planned = planGraph(graph, options);
+  options.onProgress?.('generate');
+  return { graph, plan: planned, source: await generate(planned, options.modelFile) };
+}
+
+/** The plan alone. Unlike {@link compileGraph} it never loads the code generator, which weighs megabytes in a browser. */
+export const planGraph = (graph: Graph, options: CompileOptions): Plan =>
+  plan(graph, {
     dims: options.dims ?? {},
     budget: typeof options.budget === 'string' ? parseBudget(options.budget) : options.budget,
     backend: options.backend ?? 'webasm',
@@ -53,9 +60,6 @@ export async function compileGraph(graph: Graph, options: CompileOptions): Promi
     ...(options.onProgress === undefined ? {} : { onPass: options.onProgress }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  options.onProgress?.('generate');
-  return { graph, plan, source: await generate(plan, options.modelFile) };
-}
 
 /** The same model without any loop, as a plan: the baseline that chunked runs are compared with. */
 export const unchunkedPlan = (plan: Plan): Plan => ({

@@ -7,6 +7,7 @@ export {
   compileModel,
   generate,
   loadModule,
+  planGraph,
   unchunkedPlan,
 } from './compile.ts';
 export { BudgetError, parseBudget } from './compiler/budget.ts';
