@@ -70,6 +70,8 @@ export class Block {
   /** Storages this block must free, in order of allocation. */
   readonly #owned: Set<ValueId>;
   readonly #lastUse = new Map<ValueId, number>();
+  /** Results of the loop around that the body writes where they belong. */
+  readonly #written = new Set<LoopResult>();
   #steps: Step[] = [];
 
   /** `owned`: storages from outside that die in this block. */
@@ -135,17 +137,26 @@ export class Block {
   }
 
   #addOp(node: OpNode): void {
-    const results = this.#around.results?.of.get(node.id) ?? [];
     if (!this.#addView(node)) {
-      if (results[0]) this.#resultSlice(results[0], node.id);
-      else this.#alloc(node.id, node, 'value');
+      this.#allocResult(node.id, node);
       this.#call(node, node.id);
     }
-    const { storage } = this.place(node.id);
-    this.#copyResults(
-      node.id,
-      results.filter((result) => result.id !== storage),
-    );
+    this.#copyResults(node.id);
+  }
+
+  /** A place to write a value: its slice of a result of the loop around or, where it is none, a storage of its own. */
+  #allocResult(value: ValueId, type: TensorType): void {
+    const result = this.#resultsOf(value)[0];
+    if (!result) {
+      this.#alloc(value, type, 'value');
+      return;
+    }
+    this.#resultSlice(result, value);
+    this.#written.add(result);
+  }
+
+  #resultsOf(value: ValueId): readonly LoopResult[] {
+    return this.#around.results?.of.get(value) ?? [];
   }
 
   /** False for ops that compute. A reshape that must move its elements is copied. */
@@ -167,9 +178,9 @@ export class Block {
 
   /** A reshape whose operand's strides do not allow a view: copies into the result, seen in the operand's shape. */
   #copyReshaped(node: OpNode, source: ValueId, from: Place): void {
-    const result = this.#around.results?.of.get(node.id)?.[0];
+    const [result] = this.#resultsOf(node.id);
     const target = result && reshapeLayout(this.#resultLayout(result), from.layout.shape);
-    if (result && target) this.#resultSlice(result, node.id);
+    if (target) this.#allocResult(node.id, node);
     else this.#alloc(node.id, node, 'value');
     const into = this.#around.fresh(`${node.id}_rows`);
     const { storage, layout } = this.place(node.id);
@@ -182,8 +193,10 @@ export class Block {
     this.#copy(source, into, into, node);
   }
 
-  #copyResults(value: ValueId, results: readonly LoopResult[]): void {
-    for (const result of results) {
+  /** Copies a value into the results that it is and that are not written yet. */
+  #copyResults(value: ValueId): void {
+    for (const result of this.#resultsOf(value)) {
+      if (this.#written.has(result)) continue;
       const into = this.#around.fresh(`${result.id}_slice`);
       this.#resultSlice(result, into);
       this.#copy(value, into, into);
@@ -260,12 +273,16 @@ export class Block {
     );
     this.#view(
       { kind: 'view', value: as, of: result.id, view: chunkOf(loop, result) },
-      { storage: result.id, layout: this.#resultLayout(result), type: { shape, dtype: result.dtype } },
+      {
+        storage: this.place(result.id).storage,
+        layout: this.#resultLayout(result),
+        type: { shape, dtype: result.dtype },
+      },
     );
   }
 
   #addLoop(loop: LoopNode): void {
-    for (const result of loop.results) this.#alloc(result.id, result, 'value');
+    for (const result of loop.results) this.#allocResult(result.id, result);
     const outer = new Map<ValueId, Place>();
     for (const id of operandsOf(loop)) {
       const place = this.place(id);
@@ -285,6 +302,7 @@ export class Block {
     for (const node of loop.body.nodes) body.add(node);
     body.free(new Set());
     this.#steps.push({ kind: 'loop', loop, steps: body.groups.flat() });
+    for (const { id } of loop.results) this.#copyResults(id);
   }
 
   /** The slices an iteration sees, and results that are nothing but what the body was given. */
@@ -305,10 +323,7 @@ export class Block {
         },
       );
     }
-    for (const { id } of loop.body.inputs) {
-      const results = this.#around.results?.of.get(id);
-      if (results) this.#copyResults(id, results);
-    }
+    for (const { id } of loop.body.inputs) this.#copyResults(id);
   }
 }
 

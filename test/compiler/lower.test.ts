@@ -5,6 +5,7 @@ import { type Choice, placeLoops } from '../../src/compiler/region.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
 import type { Cut } from '../../src/ir/flow.ts';
 import type { Graph } from '../../src/ir/node.ts';
+import { parseGraph } from '../../src/ir/parse.ts';
 import { printProgram } from '../../src/ir/print.ts';
 import { verify } from '../../src/ir/verify.ts';
 import { attentionGraph, GraphBuilder } from '../support/graphs.ts';
@@ -309,5 +310,71 @@ describe('lower', () => {
       }
       "
     `);
+  });
+
+  it('writes the result of an inner loop straight into the result of the outer one', () => {
+    const nested = parseGraph(`graph "nested" {
+      input x: f32[5, 6]
+      loop loop1 over "N" extent 5 chunk 2 start n0 length n {
+        slice rows = x axis 0 times 1
+        graph "loop1" {
+          input rows: f32[n, 6]
+          loop loop2 over "M" extent 3 chunk 2 start m0 length m {
+            slice part = rows axis 1 times 2
+            graph "loop2" {
+              input part: f32[n, 2*m]
+              y_part: f32[n, 2*m] = exp(part)
+            }
+            y_rows: f32[n, 6] = concat y_part axis 1 times 2
+          }
+          z_rows: f32[n, 6] = softmax(y_rows) {axis: 1}
+        }
+        y: f32[5, 6] = concat y_rows axis 0 times 1
+        again: f32[5, 6] = concat y_rows axis 0 times 1
+        z: f32[5, 6] = concat z_rows axis 0 times 1
+      }
+      output "y" = y
+      output "again" = again
+      output "z" = z
+    }`);
+    verify(nested);
+    const program = lower(nested);
+    expect(printProgram(program)).toMatchInlineSnapshot(`
+      "program "nested" {
+        input x: f32[5, 6]
+        alloc y: f32[5, 6] as output
+        alloc again: f32[5, 6] as output
+        alloc z: f32[5, 6] as output
+        loop loop1 over "N" extent 5 chunk 2 start n0 length n {
+          view rows = x.slice(0, n0, n+n0)
+          view y_rows = y.slice(0, n0, n+n0)
+          loop loop2 over "M" extent 3 chunk 2 start m0 length m {
+            view part = rows.slice(1, 2*m0, 2*m+2*m0)
+            view y_part = y_rows.slice(1, 2*m0, 2*m+2*m0)
+            exp(part) into y_part
+          }
+          view again_slice = again.slice(0, n0, n+n0)
+          copy(y_rows) into again_slice
+          view z_rows = z.slice(0, n0, n+n0)
+          alloc z_rows_scratch: f32[n] as scratch
+          alloc z_rows_scratch_2: f32[n] as scratch
+          softmax(y_rows) {axis: 1} into z_rows scratch z_rows_scratch, z_rows_scratch_2
+          free z_rows_scratch
+          free z_rows_scratch_2
+        }
+        output "y" = y
+        output "again" = again
+        output "z" = z
+      }
+      "
+    `);
+    const data = randomData(program);
+    const b = new GraphBuilder('flat');
+    const y = b.op('y', 'exp', [b.input('x', [5, 6])]);
+    const flat = lower(b.build({ y, again: y, z: b.op('z', 'softmax', [y], { axis: 1 }) }));
+    const result = interpret(program, data);
+    expect(result.outputs).toEqual(interpret(flat, data).outputs);
+    expect(result.peakBytes).toBe(estimate(program).peakBytes);
+    expect(result.peakBytes).toBe(4 * 30 * 4 + 2 * 2 * 4);
   });
 });
