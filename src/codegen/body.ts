@@ -3,6 +3,7 @@ import {
   type AttrValue,
   BYTES_PER_ELEMENT,
   type DType,
+  isTextAttr,
   type LoopNode,
   type OpNode,
   type ValueId,
@@ -309,10 +310,12 @@ function scopeOf(steps: readonly Step[], index: number): string | undefined {
   return undefined;
 }
 
-const sameAttr = (a: AttrValue, b: AttrValue | undefined): boolean =>
-  typeof a === 'object' && typeof b === 'object'
+function sameAttr(a: AttrValue, b: AttrValue | undefined): boolean {
+  if (isTextAttr(a)) return isTextAttr(b) && a.text === b.text;
+  return typeof a === 'object' && typeof b === 'object' && !isTextAttr(b)
     ? a.length === b.length && a.every((dim, i) => Object.is(dim, b[i]))
     : Object.is(a, b);
+}
 
 /** A kernel call on one line, or with its options on lines of their own, or with everything on lines of its own. */
 function breakCall(

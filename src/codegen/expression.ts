@@ -1,8 +1,8 @@
 import { type Dim, type Shape, subDims, substituteDim } from '../ir/dims.ts';
-import type { AttrValue, LoopNode } from '../ir/node.ts';
+import { type AttrValue, isTextAttr, type LoopNode } from '../ir/node.ts';
 import type { View } from '../ir/program.ts';
 import type { LoopNames } from './names.ts';
-import { numberLiteral } from './text.ts';
+import { literal, numberLiteral } from './text.ts';
 
 /** A loop around the code being written; remembers which of its variables that code mentions. */
 export interface Frame {
@@ -72,6 +72,7 @@ export const shapeLiteral = (shape: Shape, frames: readonly Frame[]): string =>
 
 export function attribute(value: AttrValue, frames: readonly Frame[]): string {
   if (typeof value === 'boolean') return String(value);
+  if (isTextAttr(value)) return literal(value.text);
   return typeof value === 'object' ? shapeLiteral(value, frames) : dimension(value, frames);
 }
 

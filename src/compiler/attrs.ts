@@ -1,14 +1,18 @@
 import { type Bindings, type Dim, evalDim, mulDims } from '../ir/dims.ts';
-import type { Attrs, AttrValue } from '../ir/node.ts';
+import { type Attrs, type AttrValue, isTextAttr } from '../ir/node.ts';
 
-const isList = (value: AttrValue): value is readonly Dim[] => typeof value === 'object';
+const isList = (value: AttrValue): value is readonly Dim[] => Array.isArray(value);
 
 /** The attributes with every dimension in them replaced. */
 export const mapAttrDims = (attrs: Attrs, replace: (dim: Dim) => Dim): Attrs =>
   Object.fromEntries(
     Object.entries(attrs).map(([key, value]) => [
       key,
-      typeof value === 'boolean' ? value : isList(value) ? value.map(replace) : replace(value),
+      typeof value === 'boolean' || isTextAttr(value)
+        ? value
+        : isList(value)
+          ? value.map(replace)
+          : replace(value as Dim),
     ]),
   );
 

@@ -105,6 +105,16 @@ export function divDims(a: Dim, b: Dim): Dim | undefined {
   return print(quotient);
 }
 
+/** `⌊a / n⌋` for an integer n > 0 when it is a polynomial again: n divides every term but the constant. */
+export function floorDivDim(a: Dim, n: number): Dim | undefined {
+  const quotient: Polynomial = new Map();
+  for (const [monomial, coefficient] of parse(a)) {
+    if (monomial !== '' && coefficient % n !== 0) return undefined;
+    accumulate(quotient, monomial, Math.floor(coefficient / n));
+  }
+  return print(quotient);
+}
+
 /** Value of a dimension. Throws RangeError naming the first unbound name. */
 export function evalDim(dim: Dim, bindings: Bindings): number {
   if (typeof dim === 'number') return dim;

@@ -61,6 +61,10 @@ export function backward(pattern: AccessPattern, cut: Cut): Flow | Obstacle {
       continue;
     }
     const read = operand[at] as AxisTerm;
+    if (read.window) {
+      const message = `axis ${axis} is made by a window of ${read.window.size} that slides along axis ${at} of operand ${index + 1}: parts next to each other overlap there`;
+      return { rule: 'traceability', axis, message };
+    }
     if (read.labels[0] !== label || occurrences(operand, label) > 1) {
       const message = `axis ${axis} is interleaved with another axis in operand ${index + 1}`;
       return { rule: 'traceability', axis, message };
@@ -77,6 +81,9 @@ export function forward(pattern: AccessPattern, operand: number, cut: Cut): Cut 
   const term = pattern.operands[operand]?.[axis];
   const label = term?.labels[0];
   const where = `axis ${axis} of operand ${operand + 1}`;
+  if (term?.window) {
+    return { rule: 'traceability', axis, message: `a window of ${term.window.size} slides along ${where}` };
+  }
   if (term === undefined || label === undefined) {
     return { rule: 'basic', axis, message: `${where} has extent 1: there is nothing to cut` };
   }

@@ -21,8 +21,14 @@ export interface SourceLocation {
 }
 
 /** Attributes are plain data, so that graphs print, parse and compare. A `Dim` may depend on named dimensions. */
-export type AttrValue = boolean | Dim | readonly Dim[];
+export type AttrValue = boolean | Dim | readonly Dim[] | TextAttr;
+/** Text that is not a dimension, such as the equation of an einsum. */
+export interface TextAttr {
+  readonly text: string;
+}
 export type Attrs = Readonly<Record<string, AttrValue>>;
+export const isTextAttr = (value: AttrValue | undefined): value is TextAttr =>
+  typeof value === 'object' && 'text' in value;
 
 /** What the author asked of the compiler for this node. */
 export interface Hints {

@@ -254,6 +254,7 @@ function readAttrs(reader: Reader): Attrs {
 
 function readAttr(reader: Reader): AttrValue {
   if (reader.startsList()) return reader.list('[', ']', () => reader.dim());
+  if (reader.acceptItem('text', 'string')) return { text: reader.string('a text') };
   if (reader.peekWord() === 'true') return reader.acceptWord('true');
   if (reader.acceptWord('false')) return false;
   return reader.dim();

@@ -1,3 +1,4 @@
+import { invariant } from '../errors.ts';
 import { type Dim, mulDims, type Shape } from './dims.ts';
 
 /**
@@ -9,10 +10,21 @@ import { type Dim, mulDims, type Shape } from './dims.ts';
  *     n (h d) -> n h d           an axis that is a product of labels, outermost first
  *     1 d, n d -> n d            extent-1 axis that broadcasts
  *     t! d -> s d                a slice: s appears in the output only, positioned by an attribute (see `starts`)
+ *     y~ -> y                    a window slides along the axis: y is its place, `windows` says how wide it is
  */
 export interface AxisTerm {
   /** Labels of the axis, outermost first; none for an axis of extent 1. */
   readonly labels: readonly string[];
+  /** The axis holds the elements under a window at the places that its one label counts. */
+  readonly window?: Window;
+}
+
+/** Element `stride·place + dilation·k − padding`, k < size, for every place; what lies outside the axis does not count. */
+export interface Window {
+  readonly size: number;
+  readonly stride: number;
+  readonly dilation: number;
+  readonly padding: number;
 }
 
 export interface AccessPattern {
@@ -29,6 +41,8 @@ export interface PatternOptions {
   /** Extents of labels that never stand alone on an axis. */
   readonly extents?: Readonly<Record<string, Dim>>;
   readonly starts?: Readonly<Record<string, string>>;
+  /** Of the labels that the text marks with `~`. */
+  readonly windows?: Readonly<Record<string, Window>>;
 }
 
 interface ParsedPattern {
@@ -83,14 +97,25 @@ export function pattern(
   const extents: Record<string, Dim> = { ...options.extents };
   const learn = (axes: string[][], shape: Shape): void => {
     axes.forEach((labels, axis) => {
-      if (labels.length === 1 && shape[axis] !== 1) extents[labels[0] as string] ??= shape[axis] as Dim;
+      const [label] = labels;
+      if (labels.length !== 1 || label === undefined || isWindowed(label)) return;
+      if (shape[axis] !== 1) extents[label] ??= shape[axis] as Dim;
     });
   };
   operands.forEach((axes, i) => void learn(axes, operandShapes[i] ?? []));
   learn(source.output, outputShape);
-  const term = (labels: string[], extent: Dim | undefined): AxisTerm => ({
-    labels: extent === 1 ? [] : labels.filter((label) => (extents[label] ?? 1) !== 1),
-  });
+  const term = (labels: string[], extent: Dim | undefined): AxisTerm => {
+    const [first = ''] = labels;
+    if (!isWindowed(first)) {
+      return { labels: extent === 1 ? [] : labels.filter((label) => (extents[label] ?? 1) !== 1) };
+    }
+    const label = first.slice(0, -1);
+    const window = options.windows?.[label];
+    invariant(window, () => `the pattern "${text}" needs a window for ${label}`);
+    // Kept even where there is one place: the window reaches over the edge of the axis.
+    extents[label] ??= 1;
+    return { labels: [label], window };
+  };
   return {
     operands: operands.map((axes, operand) =>
       axes.map((labels, axis) => term(labels, operandShapes[operand]?.[axis])),
@@ -101,6 +126,8 @@ export function pattern(
     starts: options.starts ?? {},
   };
 }
+
+const isWindowed = (label: string): boolean => label.endsWith('~');
 
 /** Product of the extents of the labels inside the first one of an axis: the elements one unit of that label spans. */
 export const innerExtent = (axis: AxisTerm, extents: Readonly<Record<string, Dim>>): Dim =>

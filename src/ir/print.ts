@@ -1,14 +1,15 @@
 import { canonicalDim, type Dim, type Shape } from './dims.ts';
-import type {
-  Attrs,
-  AttrValue,
-  Graph,
-  Hints,
-  LoopNode,
-  Node,
-  OpNode,
-  SourceLocation,
-  TensorType,
+import {
+  type Attrs,
+  type AttrValue,
+  type Graph,
+  type Hints,
+  isTextAttr,
+  type LoopNode,
+  type Node,
+  type OpNode,
+  type SourceLocation,
+  type TensorType,
 } from './node.ts';
 import type { Program, Step, View } from './program.ts';
 
@@ -163,6 +164,7 @@ const attrsText = (attrs: Attrs): string =>
 
 function attrText(value: AttrValue): string {
   if (typeof value === 'boolean') return String(value);
+  if (isTextAttr(value)) return `text ${quote(value.text)}`;
   if (typeof value === 'object') return shapeText(value);
   return dimText(value);
 }

@@ -4,6 +4,7 @@ import {
   type AttrValue,
   definedBy,
   type Graph,
+  isTextAttr,
   type LoopNode,
   type Node,
   type OpNode,
@@ -269,6 +270,7 @@ function checkAttr(
   dims: ReadonlySet<string>,
   context: () => string,
 ): void {
+  if (isTextAttr(value)) return;
   for (const dim of typeof value === 'object' ? value : [value]) {
     if (typeof dim === 'string') checkDim(`${id}, attribute ${key}`, dim, dims, context);
   }

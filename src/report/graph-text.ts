@@ -1,5 +1,5 @@
 import { printShape } from '../ir/dims.ts';
-import type { AttrValue, Graph, LoopNode, Node, OpNode } from '../ir/node.ts';
+import { type AttrValue, type Graph, isTextAttr, type LoopNode, type Node, type OpNode } from '../ir/node.ts';
 import { formatTable } from './format.ts';
 
 /** One line about a value for {@link graphText}, e.g. where its axes come from. */
@@ -61,6 +61,7 @@ function row(node: OpNode, note: string | undefined): string[] {
 
 /** Long lists (the values of a constant) are cut. */
 function attrText(value: AttrValue): string {
+  if (isTextAttr(value)) return `'${value.text}'`;
   if (typeof value !== 'object') return String(value);
   return value.length <= 8
     ? `[${value.join(', ')}]`

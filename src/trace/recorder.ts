@@ -2,17 +2,18 @@
 import { SymbolicTensor, type Tensor } from '../dsl/tensor.ts';
 import { UserError } from '../errors.ts';
 import { canonicalDim, type Dim, dimNames, printShape, type Shape, sameShape } from '../ir/dims.ts';
-import type {
-  Attrs,
-  AttrValue,
-  DType,
-  Graph,
-  GraphInput,
-  GraphParam,
-  Hints,
-  OpNode,
-  SourceLocation,
-  TensorType,
+import {
+  type Attrs,
+  type AttrValue,
+  type DType,
+  type Graph,
+  type GraphInput,
+  type GraphParam,
+  type Hints,
+  isTextAttr,
+  type OpNode,
+  type SourceLocation,
+  type TensorType,
 } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import { ShapeError } from '../ir/ops/op.ts';
@@ -289,7 +290,7 @@ export class Recorder {
 }
 
 const dimsOf = (value: AttrValue): readonly Dim[] =>
-  typeof value === 'boolean' ? [] : typeof value === 'object' ? value : [value];
+  typeof value === 'boolean' || isTextAttr(value) ? [] : typeof value === 'object' ? value : [value];
 
 function within<S, T>(stack: S[], item: S, body: () => T): T {
   stack.push(item);

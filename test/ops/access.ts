@@ -3,12 +3,14 @@ import type { AccessPattern, AxisTerm } from '../../src/ir/pattern.ts';
 /** Index notation of a pattern, e.g. `a (b c), c! -> a b`. */
 export function printPattern({ operands, output, whole, starts }: AccessPattern): string {
   const label = (name: string): string => (whole.includes(name) ? `${name}!` : name);
-  const axis = ({ labels }: AxisTerm): string =>
-    labels.length === 0
-      ? '1'
-      : labels.length === 1
-        ? label(labels[0] as string)
-        : `(${labels.map(label).join(' ')})`;
+  const axis = ({ labels, window }: AxisTerm): string =>
+    window
+      ? `${labels[0]}~`
+      : labels.length === 0
+        ? '1'
+        : labels.length === 1
+          ? label(labels[0] as string)
+          : `(${labels.map(label).join(' ')})`;
   const side = (axes: readonly AxisTerm[]): string => axes.map(axis).join(' ') || '·';
   const positions = Object.entries(starts).map(([name, attr]) => ` [${name} from ${attr}]`);
   return `${operands.map(side).join(', ')} -> ${side(output)}${positions.join('')}`.trim();
@@ -17,7 +19,7 @@ export function printPattern({ operands, output, whole, starts }: AccessPattern)
 /** A label that a loop can cut: it leads its axis wherever it appears, and nobody needs it whole. */
 export function cuttableLabels({ operands, output, whole }: AccessPattern): string[] {
   const leads = (axes: readonly AxisTerm[], label: string): boolean =>
-    axes.every(({ labels }) => labels.indexOf(label) <= 0);
+    axes.every(({ labels, window }) => labels.indexOf(label) <= (window ? -1 : 0));
   return output
     .flatMap(({ labels }) => labels.slice(0, 1))
     .filter((label) => !whole.includes(label) && [output, ...operands].every((axes) => leads(axes, label)));
@@ -42,7 +44,8 @@ export function labelValues(
   extents: AccessPattern['extents'],
 ): Map<string, number> {
   const values = new Map<string, number>();
-  axes.forEach(({ labels }, axis) => {
+  axes.forEach(({ labels, window }, axis) => {
+    if (window) return;
     let rest = index[axis] as number;
     for (const label of [...labels].reverse()) {
       values.set(label, rest % (extents[label] as number));
@@ -51,6 +54,19 @@ export function labelValues(
   });
   return values;
 }
+
+/** Is the element at `index` under all windows that slide over its axes, at these places? */
+export const underWindows = (
+  axes: readonly AxisTerm[],
+  index: readonly number[],
+  places: ReadonlyMap<string, number>,
+): boolean =>
+  axes.every(({ labels: [label = ''], window }, axis) => {
+    if (!window) return true;
+    const first = (places.get(label) ?? 0) * window.stride - window.padding;
+    const tap = ((index[axis] as number) - first) / window.dilation;
+    return Number.isInteger(tap) && tap >= 0 && tap < window.size;
+  });
 
 /** Calls `visit` with every index of a shape, in row-major order. */
 export function forEachIndex(

@@ -1,4 +1,4 @@
-import type { Attrs, DType } from '../../src/ir/node.ts';
+import { type Attrs, type DType, isTextAttr } from '../../src/ir/node.ts';
 
 /** How the numbers of an operand are drawn. */
 export type Kind =
@@ -224,6 +224,140 @@ const rotaryCases = [
   return [false, true].map((interleaved) => make('rotary', [operand(shape), table, table], { interleaved }));
 });
 
+const equation = (text: string): Attrs => ({ equation: { text } });
+const einsumCases = (
+  [
+    // Outer product mean, triangle multiplications, attention with a batch: the ones that models use.
+    ['sia,sjb->ijab', [3, 4, 2], [3, 5, 3]],
+    ['ikc,jkc->ijc', [3, 4, 5], [6, 4, 5]],
+    ['kic,kjc->ijc', [3, 4, 5], [3, 6, 5]],
+    ['bhqd,bhkd->bhqk', [2, 3, 5, 4], [2, 3, 7, 4]],
+    ['bhqk,bkhd->bqhd', [2, 3, 5, 4], [2, 4, 3, 6]],
+    ['ij,jk->ik', [3, 129], [129, 5]],
+    ['ij,jk->ki', [3, 7], [7, 5]],
+    ['i,j->ij', [7], [5]],
+    ['i,i->', [129], [129]],
+    ['ij,ij->ij', [3, 9], [3, 9]],
+    ['bij,bij->bi', [2, 3, 7], [2, 3, 7]],
+    ['bi,b->bi', [3, 9], [3]],
+    ['b,bi->ib', [3], [3, 9]],
+    ['ij,k->k', [3, 4], [5]],
+    ['hij,jihc->c', [2, 3, 2], [2, 3, 2, 4]],
+    ['ijk,kji->', [2, 3, 4], [4, 3, 2]],
+    ['aibj,bkal->ijkl', [2, 3, 2, 4], [2, 5, 2, 3]],
+    ['abcde,edf->fcba', [2, 1, 2, 3, 2], [2, 3, 4]],
+    [',->', [], []],
+  ] as const
+).map(([text, a, b]) => make('einsum', [operand(a), operand(b)], equation(text)));
+
+const convCases = (
+  [
+    { x: [1, 1, 5, 5], w: [1, 1, 3, 3] },
+    { x: [2, 3, 7, 9], w: [4, 3, 3, 3], padding: [1, 1] },
+    { x: [2, 3, 8, 7], w: [5, 3, 3, 2], stride: [2, 3], padding: [1, 0] },
+    { x: [1, 4, 9, 11], w: [6, 2, 3, 3], padding: [2, 2], dilation: [2, 2] },
+    { x: [1, 3, 6, 6], w: [6, 1, 3, 3], padding: [1, 1] },
+    { x: [2, 6, 5, 7], w: [9, 2, 1, 3], stride: [1, 2], dilation: [1, 2] },
+    { x: [2, 5, 3, 13], w: [7, 5, 1, 1] },
+    { x: [1, 6, 4, 5], w: [4, 3, 1, 1] },
+    { x: [1, 3, 8, 6], w: [5, 3, 4, 2], stride: [4, 2] },
+    { x: [2, 2, 1, 1], w: [3, 2, 3, 3], padding: [1, 1] },
+    { x: [1, 2, 2, 3], w: [2, 2, 5, 7], padding: [4, 6] },
+    { x: [1, 129, 3, 3], w: [2, 129, 3, 3] },
+  ] as const
+).flatMap(({ x, w, ...given }) => {
+  const attrs = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], ...given };
+  return [
+    make('conv2d', [operand(x), operand(w)], attrs),
+    make('conv2d', [operand(x), operand(w), operand(w.slice(0, 1))], attrs),
+  ];
+});
+
+const transposeCases = (
+  [
+    { x: [1, 1, 3, 4], w: [1, 1, 3, 3] },
+    { x: [2, 3, 4, 5], w: [3, 2, 2, 2], stride: [2, 2] },
+    { x: [1, 4, 5, 3], w: [4, 3, 3, 4], stride: [2, 3], padding: [1, 2], outputPadding: [1, 0] },
+    { x: [1, 4, 3, 3], w: [4, 3, 3, 3], channelsPerGroup: 2, padding: [1, 1], dilation: [2, 1] },
+    { x: [2, 6, 2, 3], w: [6, 2, 3, 1], channelsPerGroup: 2, stride: [3, 1] },
+  ] as const
+).flatMap(({ x, w, ...given }) => {
+  const attrs = {
+    stride: [1, 1],
+    padding: [0, 0],
+    outputPadding: [0, 0],
+    dilation: [1, 1],
+    channelsPerGroup: x[1],
+    ...given,
+  };
+  const outputs = w[1] * (x[1] / attrs.channelsPerGroup);
+  return [
+    make('convTranspose2d', [operand(x), operand(w)], attrs),
+    make('convTranspose2d', [operand(x), operand(w), operand([outputs])], attrs),
+  ];
+});
+
+const poolCases = (
+  [
+    { kernel: [2, 2], stride: [2, 2] },
+    { kernel: [3, 3], stride: [2, 2], padding: [1, 1] },
+    { kernel: [3, 2], stride: [1, 3], padding: [0, 1] },
+    { kernel: [1, 3], stride: [1, 3] },
+  ] as const
+).flatMap((given) =>
+  [
+    [1, 1, 4, 4],
+    [2, 3, 7, 9],
+  ].flatMap((shape) => {
+    const attrs = { padding: [0, 0], ...given };
+    return [
+      make('maxPool2d', [operand(shape)], { ...attrs, dilation: [1, 1] }),
+      make('avgPool2d', [operand(shape)], { ...attrs, countIncludePad: true }),
+      make('avgPool2d', [operand(shape)], { ...attrs, countIncludePad: false }),
+    ];
+  }),
+);
+
+const groupNormCases = (
+  [
+    [[2, 6], 3],
+    [[1, 4], 4],
+    [[2, 6, 5], 2],
+    [[2, 6, 3, 5], 2],
+    [[1, 8, 2, 3], 1],
+    [[1, 5, 33, 31], 5],
+  ] as const
+).flatMap(([shape, channelsPerGroup]) => {
+  const channels = operand(shape.slice(1, 2));
+  const attrs = { channelsPerGroup, epsilon: 1e-5 };
+  return [
+    make('groupNorm', [operand(shape), channels, channels], attrs),
+    make('groupNorm', [operand(shape, 'equal'), channels, channels], attrs),
+  ];
+});
+
+const visionCases: OpCase[] = [
+  ...convCases,
+  ...transposeCases,
+  ...poolCases,
+  make('maxPool2d', [operand([1, 2, 3, 19], 'extreme')], {
+    kernel: [2, 3],
+    stride: [1, 2],
+    padding: [1, 1],
+    dilation: [2, 3],
+  }),
+  make('upsampleNearest2d', [operand([2, 3, 4, 5])], { scale: 2 }),
+  make('upsampleNearest2d', [operand([1, 1, 1, 7])], { scale: 3 }),
+  make('upsampleNearest2d', [operand([1, 2, 3, 2])], { scale: 1 }),
+  ...groupNormCases,
+  make('geglu', [operand([3, 10])]),
+  make('geglu', [operand([2, 3, 4, 14])]),
+  make('geglu', [operand([38], 'extreme')]),
+  make('pad', [operand([3, 4])], { before: [0, 1], after: [0, 2], value: -0.1 }),
+  make('pad', [operand([2, 3, 4, 5])], { before: [0, 0, 1, 1], after: [0, 0, 0, 2], value: 0 }),
+  make('pad', [operand([5], 'integers')], { before: [2], after: [0], value: 3 }),
+];
+
 /** Every op at odd sizes, several ranks, with broadcasting and at its extremes. */
 export const cases: readonly OpCase[] = [
   ...UNARY.flatMap((op) => unaryCases(op)),
@@ -262,6 +396,12 @@ export const cases: readonly OpCase[] = [
   make('causalMask', [operand([2, 3, 4, 9])], { rowStart: 5, columnStart: 2 }),
   make('causalMask', [operand([2, 3, 6])], { rowStart: 0, columnStart: 4 }),
   ...rotaryCases,
+  ...unaryCases('clamp', { min: -0.1, max: 1.5 }),
+  make('clamp', [operand([9], 'integers')], { min: -5, max: 100 }),
+  ...unaryCases('leakyRelu', { slope: 0.2 }),
+  ...softmaxCases.map(({ operands, attrs }) => make('logSoftmax', operands, attrs)),
+  ...einsumCases,
+  ...visionCases,
 ];
 
 /** Deterministic numbers in [0, 1). */
@@ -323,6 +463,8 @@ export const describeCase = ({ op, operands, attrs }: OpCase): string => {
     ({ shape, kind }) =>
       `[${shape.join(', ')}]${kind === 'normal' ? '' : ` ${typeof kind === 'object' ? 'ids' : kind}`}`,
   );
-  const settings = Object.entries(attrs).map(([name, value]) => `${name} ${value}`);
+  const settings = Object.entries(attrs).map(
+    ([name, value]) => `${name} ${isTextAttr(value) ? value.text : value}`,
+  );
   return `${op}(${shapes.join(', ')}${settings.length > 0 ? `; ${settings.join(', ')}` : ''})`;
 };

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isTextAttr } from '../../src/ir/node.ts';
 import { allOps } from '../../src/ir/ops/index.ts';
 import type { Device, DType } from '../../src/runtime/device.ts';
 import * as k from '../../src/runtime/kernels/index.ts';
@@ -78,9 +79,15 @@ function call(
   const types = operands.map((operand) => ({ shape: operand.shape, dtype: operand.dtype }));
   const scratch = drawn.def.scratch?.(types, attrs, { shape: into.shape, dtype: into.dtype }) ?? [];
   const temporary = scratch.map((shape) => device.alloc(shape as number[]));
-  kernels[drawn.def.name]?.(...operands, { ...attrs, into, scratch: temporary });
+  kernels[drawn.def.name]?.(...operands, { ...plain(attrs), into, scratch: temporary });
   for (const tensor of temporary) tensor.free();
 }
+
+/** Attributes as generated code writes them. */
+const plain = (attrs: Drawn['attrs']): object =>
+  Object.fromEntries(
+    Object.entries(attrs).map(([name, value]) => [name, isTextAttr(value) ? value.text : value]),
+  );
 
 const slicePart = (tensor: Tensor, part: Part | undefined): Tensor =>
   part ? tensor.slice(part.axis, part.start, part.start + part.length) : tensor;
@@ -163,6 +170,10 @@ describe.each(testBackends)('kernels on %s', (backend) => {
     const row = device.upload([1, 2, 3], [3]);
     const table = device.upload([1, 2, 3], [3, 1]);
     const even = device.upload([1, 2, 3, 4, 5, 6], [3, 2]);
+    const image = device.upload(
+      Array.from({ length: 27 }, (_, i) => (i % 5) - 2),
+      [3, 3, 3, 1],
+    );
     const operandsOf: Readonly<Record<string, readonly Tensor[]>> = {
       gelu: [x],
       linear: [x, x, row],
@@ -175,10 +186,22 @@ describe.each(testBackends)('kernels on %s', (backend) => {
       amax: [x],
       amin: [x],
       iota: [],
+      conv2d: [image, image.slice(0, 0, 1)],
+      convTranspose2d: [image, image],
+      maxPool2d: [image],
+      avgPool2d: [image],
+      groupNorm: [image, row, row],
+      pad: [x],
+      leakyRelu: [x],
     };
-    const required: Readonly<Record<string, Record<string, number>>> = {
+    const required: Readonly<Record<string, Record<string, number | readonly number[]>>> = {
       ...Object.fromEntries(['sum', 'mean', 'amax', 'amin'].map((op) => [op, { axis: 0 }])),
       iota: { length: 5 },
+      convTranspose2d: { channelsPerGroup: 3 },
+      maxPool2d: { kernel: [2, 1], stride: [1, 1] },
+      avgPool2d: { kernel: [2, 1], stride: [1, 1] },
+      groupNorm: { channelsPerGroup: 3 },
+      pad: { before: [1, 0], after: [0, 2] },
     };
     const withDefaults = allOps().filter((def) => def.defaults);
     expect(withDefaults.map(({ name }) => name).sort()).toEqual(Object.keys(operandsOf).sort());

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { printShape } from '../../src/ir/dims.ts';
 import type { Attrs, DType } from '../../src/ir/node.ts';
 import { allOps, opDef } from '../../src/ir/ops/index.ts';
-import { cuttableLabels, forEachIndex, labelValues, printPattern } from './access.ts';
+import { cuttableLabels, forEachIndex, labelValues, printPattern, underWindows } from './access.ts';
 import { cases, describeCase, random } from './cases.ts';
 import { cut, drawCase, take } from './support.ts';
 
@@ -189,11 +189,14 @@ describe('what patterns promise', () => {
       const disturbed = operands.map((operand, i) => {
         const data = Float64Array.from(operand.data);
         forEachIndex(operand.shape, (index, flat) => {
-          const labels = labelValues(access.operands[i] ?? [], index, access.extents);
-          const read = [...labels].every(
-            ([label, value]) =>
-              access.whole.includes(label) || !output.has(label) || output.get(label) === value,
-          );
+          const axes = access.operands[i] ?? [];
+          const labels = labelValues(axes, index, access.extents);
+          const read =
+            underWindows(axes, index, output) &&
+            [...labels].every(
+              ([label, value]) =>
+                access.whole.includes(label) || !output.has(label) || output.get(label) === value,
+            );
           // Ids must stay ids; any other number may become any number.
           if (!read) data[flat] = test.op === 'embedding' && i === 1 ? 0 : 1000 * next();
         });

@@ -40,11 +40,12 @@ const TOLERANCE: Readonly<Record<string, Tolerance>> = {
       ...'equal less lessEqual greater greaterEqual equalScalar lessScalar lessEqualScalar greaterScalar'.split(
         ' ',
       ),
-      ...'greaterEqualScalar causalMask amax amin reshape permute slice expand'.split(' '),
+      ...'greaterEqualScalar causalMask amax amin reshape permute slice expand clamp pad'.split(' '),
+      ...'maxPool2d upsampleNearest2d'.split(' '),
     ].map((op) => [op, EXACT]),
   ),
   ...Object.fromEntries(
-    'add sub mul div reciprocal addScalar mulScalar divScalar rsubScalar rdivScalar'
+    'add sub mul div reciprocal addScalar mulScalar divScalar rsubScalar rdivScalar leakyRelu'
       .split(' ')
       .map((op) => [op, ROUNDED]),
   ),
@@ -66,7 +67,13 @@ const TOLERANCE: Readonly<Record<string, Tolerance>> = {
     absolute: 1e-8,
     why: 'exp of differences, whose rounding the exponential magnifies',
   },
+  logSoftmax: { relative: 4e-6, absolute: 1e-6, why: 'a difference of a difference and a logarithm' },
+  geglu: { ...ELEMENTARY, absolute: 6e-6, why: 'as gelu, times a factor up to 3' },
   matmul: SUMMED,
+  einsum: SUMMED,
+  conv2d: SUMMED,
+  convTranspose2d: SUMMED,
+  avgPool2d: SUMMED,
   linear: SUMMED,
   sum: SUMMED,
   mean: SUMMED,
@@ -76,6 +83,7 @@ const TOLERANCE: Readonly<Record<string, Tolerance>> = {
     absolute: 3e-6,
     why: 'a sum of up to 1030 squares',
   },
+  groupNorm: { relative: 1e-5, absolute: 3e-6, why: 'a sum of up to 5115 squares' },
   rmsNorm: { relative: 1e-5, absolute: 0, why: 'a sum of up to 1030 squares' },
 };
 

@@ -1,5 +1,5 @@
 import { type Bindings, evalDim, evalShape } from '../../src/ir/dims.ts';
-import type { Attrs, AttrValue, Graph } from '../../src/ir/node.ts';
+import { type Attrs, type AttrValue, type Graph, isTextAttr } from '../../src/ir/node.ts';
 import { opDef } from '../../src/ir/ops/index.ts';
 import type { RefTensor } from '../../src/ir/ops/op.ts';
 
@@ -41,7 +41,7 @@ export function evalGraph(
 
 function bindAttrs(attrs: Attrs, dims: Bindings): Attrs {
   const bind = (value: AttrValue): AttrValue =>
-    typeof value === 'boolean'
+    typeof value === 'boolean' || isTextAttr(value)
       ? value
       : typeof value === 'object'
         ? value.map((dim) => evalDim(dim, dims))

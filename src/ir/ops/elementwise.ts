@@ -1,6 +1,16 @@
+import { divDims, printShape } from '../dims.ts';
 import { pattern } from '../pattern.ts';
-import type { OpDef } from './op.ts';
-import { axes, axisNames, broadcastShapes, count, mapElements, promote, take } from './support.ts';
+import { check, type OpDef } from './op.ts';
+import {
+  axes,
+  axisNames,
+  broadcastShapes,
+  count,
+  mapElements,
+  numberAttr,
+  promote,
+  take,
+} from './support.ts';
 
 /** Relative cost of one element, in floating-point operations. */
 const SIMPLE = 1;
@@ -115,6 +125,69 @@ const gelu: OpDef = {
     mapElements(operands, shape, (x) => (attrs.tanh ? geluTanh : geluErf)(x as number)),
 };
 
+const { shapeOf: clampShape, ...clampShared } = elementwise('clamp', 1, 2 * SIMPLE);
+const clamp: OpDef = {
+  ...clampShared,
+  summary: 'min(max(x, min), max)',
+  infer(operands, attrs) {
+    const [x] = take('clamp', operands, 1);
+    const [min, max] = [numberAttr(attrs, 'min'), numberAttr(attrs, 'max')];
+    check(min <= max, 'clamp', () => `expected min ≤ max, got ${min} and ${max}`);
+    const whole = x.dtype === 'i32' && Number.isInteger(min) && Number.isInteger(max);
+    return { shape: clampShape(operands), dtype: whole ? 'i32' : 'f32' };
+  },
+  reference(operands, attrs, shape) {
+    // Kernels receive the bounds as float32.
+    const [min, max] = [Math.fround(numberAttr(attrs, 'min')), Math.fround(numberAttr(attrs, 'max'))];
+    return mapElements(operands, shape, (x) => Math.min(Math.max(x as number, min), max));
+  },
+};
+
+const { shapeOf: leakyShape, ...leakyShared } = elementwise('leakyRelu', 1, SIMPLE);
+const leakyRelu: OpDef = {
+  ...leakyShared,
+  summary: 'x where it is positive, else x · slope',
+  defaults: { slope: 0.01 },
+  infer: (operands) => ({ shape: leakyShape(operands), dtype: 'f32' }),
+  reference(operands, attrs, shape) {
+    const slope = Math.fround(numberAttr(attrs, 'slope'));
+    return mapElements(operands, shape, (x) => ((x as number) >= 0 ? x : (x as number) * slope) as number);
+  },
+};
+
+const geglu: OpDef = {
+  name: 'geglu',
+  summary: 'first half of the last axis times the exact gelu of the second half',
+  infer(operands) {
+    const [x] = take('geglu', operands, 1);
+    const half = divDims(x.shape.at(-1) ?? 1, 2);
+    check(
+      half !== undefined,
+      'geglu',
+      () => `expected a last axis of even extent, got ${printShape(x.shape)}`,
+    );
+    return { shape: [...x.shape.slice(0, -1), half], dtype: 'f32' };
+  },
+  access(operands, _attrs, out) {
+    const lead = axes(axisNames(out.shape.length - 1));
+    return pattern(
+      `${lead} (half! channel) -> ${lead} channel`,
+      operands.map((operand) => operand.shape),
+      out.shape,
+      { extents: { half: 2 } },
+    );
+  },
+  flops: (_operands, _attrs, out) => (TRANSCENDENTAL + SIMPLE) * count(out.shape),
+  reference(operands, _attrs, shape) {
+    const [x] = take('geglu', operands, 1);
+    const half = shape.at(-1) as number;
+    return new Float64Array(count(shape)).map((_, flat) => {
+      const at = Math.floor(flat / half) * 2 * half + (flat % half);
+      return (x.data[at] as number) * geluErf(x.data[at + half] as number);
+    });
+  },
+};
+
 const { shapeOf: copyShape, ...copyShared } = elementwise('copy', 1, 0);
 const copy: OpDef = {
   ...copyShared,
@@ -135,6 +208,9 @@ const where: OpDef = {
 export const elementwiseOps: readonly OpDef[] = [
   ...fromTable(UNARY, 1),
   gelu,
+  clamp,
+  leakyRelu,
+  geglu,
   ...fromTable(BINARY, 2),
   where,
   copy,

@@ -1,12 +1,17 @@
 import { InternalError, UserError } from '../../errors.ts';
 import { concatOps } from './concat.ts';
+import { convOps } from './conv.ts';
+import { einsumOps } from './einsum.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { embeddingOps } from './embedding.ts';
 import { generateOps } from './generate.ts';
+import { groupNormOps } from './group-norm.ts';
 import { maskOps } from './mask.ts';
 import { matmulOps } from './matmul.ts';
 import { normOps } from './norm.ts';
 import type { OpDef } from './op.ts';
+import { padOps } from './pad.ts';
+import { poolOps } from './pool.ts';
 import { reduceOps } from './reduce.ts';
 import { rotaryOps } from './rotary.ts';
 import { scalarAndComparisonOps } from './scalar.ts';
@@ -27,6 +32,11 @@ const registry = new Map<string, OpDef>(
     generateOps,
     maskOps,
     rotaryOps,
+    einsumOps,
+    convOps,
+    poolOps,
+    groupNormOps,
+    padOps,
   ]
     .flat()
     .map((def) => [def.name, def]),

@@ -3,12 +3,17 @@ import { pattern } from '../pattern.ts';
 import type { OpDef } from './op.ts';
 import { axes, axisAttr, axisNames, count, forEachLine, markWhole, numberAttr, take } from './support.ts';
 
-const softmax: OpDef = {
-  name: 'softmax',
-  summary: 'exponentials along an axis, scaled to sum 1',
+/** `finish` makes the result from an element less the maximum of its line, and the sum of exponentials of such. */
+const overLines = (
+  name: string,
+  summary: string,
+  finish: (shifted: number, sum: number) => number,
+): OpDef => ({
+  name,
+  summary,
   infer(operands, attrs) {
-    const [x] = take('softmax', operands, 1);
-    axisAttr('softmax', attrs, x.shape);
+    const [x] = take(name, operands, 1);
+    axisAttr(name, attrs, x.shape);
     return { shape: x.shape, dtype: 'f32' };
   },
   access(operands, attrs, out) {
@@ -27,20 +32,27 @@ const softmax: OpDef = {
     return [lines, lines];
   },
   reference(operands, attrs, shape) {
-    const [x] = take('softmax', operands, 1);
+    const [x] = take(name, operands, 1);
     const out = new Float64Array(x.data.length);
     forEachLine(shape, numberAttr(attrs, 'axis'), (_line, start, stride, length) => {
       let max = Number.NEGATIVE_INFINITY;
       for (let i = 0; i < length; i++) max = Math.max(max, x.data[start + i * stride] as number);
       let sum = 0;
+      for (let i = 0; i < length; i++) sum += Math.exp((x.data[start + i * stride] as number) - max);
       for (let i = 0; i < length; i++) {
         const at = start + i * stride;
-        sum += out[at] = Math.exp((x.data[at] as number) - max);
+        out[at] = finish((x.data[at] as number) - max, sum);
       }
-      for (let i = 0; i < length; i++) out[start + i * stride] = (out[start + i * stride] as number) / sum;
     });
     return out;
   },
-};
+});
 
-export const softmaxOps: readonly OpDef[] = [softmax];
+export const softmaxOps: readonly OpDef[] = [
+  overLines(
+    'softmax',
+    'exponentials along an axis, scaled to sum 1',
+    (shifted, sum) => Math.exp(shifted) / sum,
+  ),
+  overLines('logSoftmax', 'logarithms of softmax along an axis', (shifted, sum) => shifted - Math.log(sum)),
+];

@@ -1,6 +1,6 @@
 import { invariant } from '../../errors.ts';
 import { type Dim, printShape, type Shape } from '../dims.ts';
-import type { Attrs, DType, TensorType } from '../node.ts';
+import { type Attrs, type DType, isTextAttr, type TensorType } from '../node.ts';
 import { check, type RefTensor } from './op.ts';
 
 /** The operands as a tuple of the expected length; ShapeError otherwise. */
@@ -28,6 +28,12 @@ export function dimAttr(attrs: Attrs, name: string): Dim {
     () => `attribute ${name} should be a dimension, is ${String(value)}`,
   );
   return value;
+}
+
+export function textAttr(attrs: Attrs, name: string): string {
+  const value = attrs[name];
+  invariant(isTextAttr(value), () => `attribute ${name} should be a text, is ${String(value)}`);
+  return value.text;
 }
 
 export function dimsAttr(attrs: Attrs, name: string): readonly Dim[] {

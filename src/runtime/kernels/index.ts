@@ -16,20 +16,29 @@ export {
   where,
 } from './binary.ts';
 export { concat } from './concat.ts';
+export { conv2d } from './conv.ts';
+export { convTranspose2d } from './conv-transpose.ts';
+export { einsum } from './einsum.ts';
 export { embedding } from './embedding.ts';
+export { geglu } from './geglu.ts';
 export { constant, full, iota } from './generate.ts';
+export { groupNorm } from './group-norm.ts';
 export { causalMask } from './mask.ts';
 export { linear, matmul } from './matmul.ts';
 export { layerNorm, rmsNorm } from './norm.ts';
 export type { KernelOptions, ScratchOptions } from './options.ts';
+export { pad } from './pad.ts';
+export { avgPool2d, maxPool2d, upsampleNearest2d } from './pool.ts';
 export { amax, amin, mean, sum } from './reduce.ts';
 export { rotary } from './rotary.ts';
 export {
   addScalar,
+  clamp,
   divScalar,
   equalScalar,
   greaterEqualScalar,
   greaterScalar,
+  leakyRelu,
   lessEqualScalar,
   lessScalar,
   maximumScalar,
@@ -39,6 +48,6 @@ export {
   rdivScalar,
   rsubScalar,
 } from './scalar.ts';
-export { softmax } from './softmax.ts';
+export { logSoftmax, softmax } from './softmax.ts';
 export { cos, erf, gelu, sin } from './special.ts';
 export { abs, copy, exp, log, neg, reciprocal, relu, rsqrt, sigmoid, silu, sqrt, tanh } from './unary.ts';

@@ -9,7 +9,7 @@ import { broadcast, expect, expectShape, type KernelOptions, printShape } from '
  * chunk of rows, columns or batches has the same bits as the whole.
  */
 
-const product = defineKernel(
+export const product = defineKernel(
   function matmul(this: KernelThis, a: KernelArray, b: KernelArray, inner: number): number {
     let sum = 0;
     for (let k = 0; k < inner; k++) {

@@ -52,6 +52,35 @@ export const minimumScalar = scalar(
   },
 );
 
+const between = defineKernel(
+  function clamp(this: KernelThis, a: KernelArray, min: number, max: number): number {
+    return Math.min(Math.max(a[this.thread.z]![this.thread.y]![this.thread.x]!, min), max);
+  },
+  1,
+  ['Number', 'Number'],
+);
+
+/** min(max(x, min), max). */
+export const clamp = (
+  x: Tensor,
+  { into, min, max }: KernelOptions & { readonly min: number; readonly max: number },
+): Tensor => elementwise('clamp', between, [x], into, [min, max]);
+
+const leaky = defineKernel(
+  function leakyRelu(this: KernelThis, a: KernelArray, slope: number): number {
+    const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
+    return x >= 0 ? x : x * slope;
+  },
+  1,
+  ['Number'],
+);
+
+/** x where it is positive, else x · slope. */
+export const leakyRelu = (
+  x: Tensor,
+  { into, slope = 0.01 }: KernelOptions & { readonly slope?: number },
+): Tensor => elementwise('leakyRelu', leaky, [x], into, [slope]);
+
 /** value - x. */
 export const rsubScalar = scalar(
   'rsubScalar',

@@ -1,5 +1,5 @@
 import type { StorageView } from '../device.ts';
-import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
+import { defineKernel, type Kernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
 import { dispatchFolded, dispatchLines, repeatAlong } from './fold.ts';
 import { expectAxis, expectElements, expectShape, type ScratchOptions, scratchOf } from './options.ts';
@@ -31,27 +31,43 @@ const normalise = defineKernel(function softmax(
   );
 }, 3);
 
+const logarithms = defineKernel(function logSoftmax(
+  this: KernelThis,
+  a: KernelArray,
+  max: KernelArray,
+  sum: KernelArray,
+): number {
+  return (
+    a[this.thread.z]![this.thread.y]![this.thread.x]! -
+    max[this.thread.z]![this.thread.y]![this.thread.x]! -
+    Math.log(sum[this.thread.z]![this.thread.y]![this.thread.x]!)
+  );
+}, 3);
+
+type SoftmaxOptions = ScratchOptions & { readonly axis: number };
+
+const overLines =
+  (op: string, apply: Kernel) =>
+  (x: Tensor, { into, scratch, axis }: SoftmaxOptions): Tensor => {
+    expectAxis(op, x, axis);
+    expectElements(op, x, axis);
+    expectShape(op, 'a result', into, x.shape);
+    const length = x.shape[axis] as number;
+    const [max, sum] = scratchOf(op, scratch, 2, x.shape.toSpliced(axis, 1)) as [StorageView, StorageView];
+    const source = x.view;
+    const { device } = into;
+    dispatchLines(device, lineMax, max, source, axis, [], [length]);
+    dispatchLines(device, lineExpSum, sum, source, axis, [max], [length]);
+    const along = ({ storage, layout }: StorageView): StorageView => ({
+      storage,
+      layout: repeatAlong(layout, axis, length),
+    });
+    dispatchFolded(device, apply, into.view, [source, along(max), along(sum)]);
+    return into;
+  };
+
 /** Exponentials along `axis`, scaled to sum 1. Scratch: the maximum and the sum of every line. */
-export function softmax(
-  x: Tensor,
-  { into, scratch, axis }: ScratchOptions & { readonly axis: number },
-): Tensor {
-  expectAxis('softmax', x, axis);
-  expectElements('softmax', x, axis);
-  expectShape('softmax', 'a result', into, x.shape);
-  const length = x.shape[axis] as number;
-  const [max, sum] = scratchOf('softmax', scratch, 2, x.shape.toSpliced(axis, 1)) as [
-    StorageView,
-    StorageView,
-  ];
-  const source = x.view;
-  const { device } = into;
-  dispatchLines(device, lineMax, max, source, axis, [], [length]);
-  dispatchLines(device, lineExpSum, sum, source, axis, [max], [length]);
-  const along = ({ storage, layout }: StorageView): StorageView => ({
-    storage,
-    layout: repeatAlong(layout, axis, length),
-  });
-  dispatchFolded(device, normalise, into.view, [source, along(max), along(sum)]);
-  return into;
-}
+export const softmax = overLines('softmax', normalise);
+
+/** Logarithms of {@link softmax}, without computing it. Scratch: the maximum and the sum of every line. */
+export const logSoftmax = overLines('logSoftmax', logarithms);

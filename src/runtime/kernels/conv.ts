@@ -1,0 +1,286 @@
+import { type Layout, reshapeLayout, sliceLayout } from '../../layout/layout.ts';
+import type { StorageView } from '../device.ts';
+import { defineKernel, type Kernel, type KernelArray, type KernelThis } from '../kernel.ts';
+import type { Tensor } from '../tensor.ts';
+import { axesOf, forEachFolded } from './fold.ts';
+import { expect, expectShape, type KernelOptions, printShape } from './options.ts';
+import { atFirst, type Extents4, expectImage, expectPlaces, type WindowOptions } from './window.ts';
+
+/*
+ * One thread an output element: z output channel, y row, x column. Products are added over input channels, kernel rows and
+ * kernel columns, in this order, and the bias last, so parts of the batch, the channels and the groups have the bits of
+ * the whole. Taps outside the image are not added. Kernel rows and columns are one axis of the weight, and group g is
+ * found by halves, because devices may divide a little too low.
+ */
+
+/** Windows side by side: lanes along x read neighbours. */
+const dense = defineKernel(
+  function conv2d(
+    this: KernelThis,
+    image: KernelArray,
+    weight: KernelArray,
+    bias: KernelArray,
+    biased: number,
+    inGroup: number,
+    outGroup: number,
+    rows: number,
+    columns: number,
+    kernelRows: number,
+    kernelColumns: number,
+    strideRow: number,
+    paddingRow: number,
+    paddingColumn: number,
+    dilationRow: number,
+    dilationColumn: number,
+  ): number {
+    const first = Math.floor((this.thread.z + 0.5) / outGroup) * inGroup;
+    let sum = 0;
+    for (let c = 0; c < inGroup; c++) {
+      for (let i = 0; i < kernelRows; i++) {
+        const row = this.thread.y * strideRow + i * dilationRow - paddingRow;
+        if (row >= 0 && row < rows) {
+          for (let j = 0; j < kernelColumns; j++) {
+            const shift = j * dilationColumn - paddingColumn;
+            if (this.thread.x + shift >= 0 && this.thread.x + shift < columns) {
+              sum +=
+                image[first + c]![row]![this.thread.x + shift]! *
+                weight[this.thread.z]![c]![i * kernelColumns + j]!;
+            }
+          }
+        }
+      }
+    }
+    return biased > 0 ? sum + bias[0]![0]![this.thread.z]! : sum;
+  },
+  3,
+  new Array<'Integer'>(12).fill('Integer'),
+);
+
+const strided = defineKernel(
+  function conv2dStrided(
+    this: KernelThis,
+    image: KernelArray,
+    weight: KernelArray,
+    bias: KernelArray,
+    biased: number,
+    inGroup: number,
+    outGroup: number,
+    rows: number,
+    columns: number,
+    kernelRows: number,
+    kernelColumns: number,
+    strideRow: number,
+    paddingRow: number,
+    paddingColumn: number,
+    dilationRow: number,
+    dilationColumn: number,
+    strideColumn: number,
+  ): number {
+    const first = Math.floor((this.thread.z + 0.5) / outGroup) * inGroup;
+    let sum = 0;
+    for (let c = 0; c < inGroup; c++) {
+      for (let i = 0; i < kernelRows; i++) {
+        const row = this.thread.y * strideRow + i * dilationRow - paddingRow;
+        if (row >= 0 && row < rows) {
+          for (let j = 0; j < kernelColumns; j++) {
+            const column = this.thread.x * strideColumn + j * dilationColumn - paddingColumn;
+            if (column >= 0 && column < columns) {
+              sum += image[first + c]![row]![column]! * weight[this.thread.z]![c]![i * kernelColumns + j]!;
+            }
+          }
+        }
+      }
+    }
+    return biased > 0 ? sum + bias[0]![0]![this.thread.z]! : sum;
+  },
+  3,
+  new Array<'Integer'>(13).fill('Integer'),
+);
+
+/** One output channel, with the weight's own four axes. */
+const single = defineKernel(
+  function conv2dChannel(
+    this: KernelThis,
+    image: KernelArray,
+    weight: KernelArray,
+    bias: KernelArray,
+    biased: number,
+    inGroup: number,
+    rows: number,
+    columns: number,
+    kernelRows: number,
+    kernelColumns: number,
+    strideRow: number,
+    paddingRow: number,
+    paddingColumn: number,
+    dilationRow: number,
+    dilationColumn: number,
+    strideColumn: number,
+  ): number {
+    let sum = 0;
+    for (let c = 0; c < inGroup; c++) {
+      for (let i = 0; i < kernelRows; i++) {
+        const row = this.thread.y * strideRow + i * dilationRow - paddingRow;
+        if (row >= 0 && row < rows) {
+          for (let j = 0; j < kernelColumns; j++) {
+            const column = this.thread.x * strideColumn + j * dilationColumn - paddingColumn;
+            if (column >= 0 && column < columns) {
+              sum += image[c]![row]![column]! * weight[c]![i]![j]!;
+            }
+          }
+        }
+      }
+    }
+    return biased > 0 ? sum + bias[0]![0]![0]! : sum;
+  },
+  3,
+  new Array<'Integer'>(12).fill('Integer'),
+);
+
+/** A kernel of one element: a matrix product over the channels, y the output channel. */
+const pointwise = defineKernel(
+  function conv2dPointwise(
+    this: KernelThis,
+    weight: KernelArray,
+    image: KernelArray,
+    bias: KernelArray,
+    biased: number,
+    channels: number,
+  ): number {
+    let sum = 0;
+    for (let c = 0; c < channels; c++) {
+      sum += weight[0]![this.thread.y]![c]! * image[this.thread.z]![c]![this.thread.x]!;
+    }
+    return biased > 0 ? sum + bias[0]![0]![this.thread.y]! : sum;
+  },
+  3,
+  ['Integer', 'Integer'],
+);
+
+type ConvOptions = KernelOptions & WindowOptions;
+
+/**
+ * Convolution of x [n, c, rows, columns] with weight [out, c / groups, kernel rows, kernel columns], plus a bias [out].
+ * The groups follow from the channels.
+ */
+export function conv2d(x: Tensor, weight: Tensor, options: ConvOptions): Tensor;
+export function conv2d(x: Tensor, weight: Tensor, bias: Tensor, options: ConvOptions): Tensor;
+export function conv2d(
+  x: Tensor,
+  weight: Tensor,
+  ...rest: readonly [ConvOptions] | readonly [Tensor, ConvOptions]
+): Tensor {
+  const [bias, options] = rest.length === 2 ? rest : [undefined, rest[0]];
+  const { into, stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = options;
+  const [, channels, rows, columns] = expectImage('conv2d', x);
+  const [outChannels, inGroup, kernelRows, kernelColumns] = expectWeight('conv2d', weight);
+  const groups = channels / inGroup;
+  expect(
+    Number.isInteger(groups) && outChannels % groups === 0,
+    'conv2d',
+    () =>
+      `the channels of ${printShape(x.shape)} and of weight ${printShape(weight.shape)} make no whole number of groups`,
+  );
+  if (bias) expectShape('conv2d', 'a bias', bias, [outChannels]);
+  expectPlaces('conv2d', x, into, outChannels, [kernelRows, kernelColumns], options);
+  const unit = [kernelRows, kernelColumns, ...stride].every((n) => n === 1) && padding.every((n) => n === 0);
+  if (unit && groups === 1) return multiplyPoints(x, weight, bias, into);
+  const scalars = [
+    inGroup,
+    outChannels / groups,
+    rows,
+    columns,
+    kernelRows,
+    kernelColumns,
+    stride[0],
+    padding[0],
+    padding[1],
+    dilation[0],
+    dilation[1],
+  ];
+  const run = (target: StorageView, image: StorageView, taps: StorageView, add: StorageView | undefined) =>
+    stride[1] === 1
+      ? dispatchBiased(into, dense, target, [image, taps], add, scalars)
+      : dispatchBiased(into, strided, target, [image, taps], add, [...scalars, stride[1]]);
+  const [out, source, kernel] = [into.view, x.view, weight.view];
+  const taps = reshapeLayout(kernel.layout, [outChannels, inGroup, kernelRows * kernelColumns]);
+  for (let n = 0; n < (x.shape[0] as number); n++) {
+    const image = { storage: source.storage, layout: atFirst(source.layout, n) };
+    const target = { storage: out.storage, layout: atFirst(out.layout, n) };
+    if (taps) run(target, image, { storage: kernel.storage, layout: taps }, bias?.view);
+    else
+      eachChannel(into, target, image, kernel, bias?.view, groups, [inGroup, ...scalars.slice(2), stride[1]]);
+  }
+  return into;
+}
+
+/** Arrays and the bias; without one, any array stands in for it, unread. */
+function dispatchBiased(
+  into: Tensor,
+  kernel: Kernel,
+  out: StorageView,
+  arrays: readonly [StorageView, StorageView],
+  bias: StorageView | undefined,
+  scalars: readonly number[],
+): void {
+  into.device.dispatch(kernel, out, [...arrays, bias ?? arrays[1]], [bias ? 1 : 0, ...scalars]);
+}
+
+/** A weight whose rows and columns are no single axis: one output channel after another. */
+function eachChannel(
+  into: Tensor,
+  out: StorageView,
+  image: StorageView,
+  weight: StorageView,
+  bias: StorageView | undefined,
+  groups: number,
+  scalars: readonly number[],
+): void {
+  const [outChannels, inGroup] = weight.layout.shape as Extents4;
+  for (let o = 0; o < outChannels; o++) {
+    const first = Math.floor((o * groups) / outChannels) * inGroup;
+    dispatchBiased(
+      into,
+      single,
+      { storage: out.storage, layout: sliceLayout(out.layout, 0, o, o + 1) },
+      [
+        { storage: image.storage, layout: sliceLayout(image.layout, 0, first, first + inGroup) },
+        { storage: weight.storage, layout: atFirst(weight.layout, o) },
+      ],
+      bias && { storage: bias.storage, layout: sliceLayout(bias.layout, 0, o, o + 1) },
+      scalars,
+    );
+  }
+}
+
+function multiplyPoints(x: Tensor, weight: Tensor, bias: Tensor | undefined, into: Tensor): Tensor {
+  const [out, source, kernel] = [into.view, x.view, weight.view];
+  const matrix = { storage: kernel.storage, layout: axesOf(kernel.layout, 0, 2) };
+  const views = [out, source];
+  for (let n = 0; n < (x.shape[0] as number); n++) {
+    const images = views.map(({ layout }) => atFirst(layout, n));
+    forEachFolded(
+      images.map((layout) => axesOf(layout, 1, 3)),
+      2,
+      (planes) => {
+        const [target, image] = planes.map(({ shape, strides, offset }, i) => ({
+          storage: (views[i] as StorageView).storage,
+          layout: {
+            shape: [shape[0], images[i]?.shape[0], shape[1]],
+            strides: [strides[0], images[i]?.strides[0], strides[1]],
+            offset,
+          } as Layout,
+        })) as [StorageView, StorageView];
+        dispatchBiased(into, pointwise, target, [matrix, image], bias?.view, [
+          matrix.layout.shape[1] as number,
+        ]);
+      },
+    );
+  }
+  return into;
+}
+
+function expectWeight(op: string, weight: Tensor): Extents4 {
+  expect(weight.shape.length === 4, op, () => `expected a weight of rank 4, got ${printShape(weight.shape)}`);
+  return weight.shape as readonly number[] as Extents4;
+}

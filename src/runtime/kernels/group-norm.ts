@@ -1,0 +1,204 @@
+import type { Layout } from '../../layout/layout.ts';
+import type { StorageView } from '../device.ts';
+import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
+import type { Tensor } from '../tensor.ts';
+import { dispatchFolded, expanded } from './fold.ts';
+import { expect, expectElements, expectShape, printShape, type ScratchOptions } from './options.ts';
+import { atFirst } from './window.ts';
+
+/*
+ * Sums of channels, then of groups: every channel is a thread, and rounding grows with channels plus elements instead of
+ * their product. The mean is an offset from the first element of the group, so that it grows with the spread, not with the
+ * size. What a group adds up, and in which order, does not depend on the other groups.
+ */
+
+const channelSums = defineKernel(
+  function groupNormSums(
+    this: KernelThis,
+    a: KernelArray,
+    perGroup: number,
+    rows: number,
+    columns: number,
+  ): number {
+    const start = Math.floor((this.thread.x + 0.5) / perGroup) * perGroup;
+    const first = a[start]![0]![0]!;
+    let total = 0;
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < columns; j++) {
+        total += a[this.thread.x]![i]![j]! - first;
+      }
+    }
+    return total;
+  },
+  1,
+  ['Integer', 'Integer', 'Integer'],
+);
+
+const groupMean = defineKernel(
+  function groupNormMean(
+    this: KernelThis,
+    a: KernelArray,
+    sums: KernelArray,
+    perGroup: number,
+    length: number,
+  ): number {
+    let total = 0;
+    for (let i = 0; i < perGroup; i++) {
+      total += sums[0]![0]![this.thread.x * perGroup + i]!;
+    }
+    return a[this.thread.x * perGroup]![0]![0]! + total / length;
+  },
+  2,
+  ['Integer', 'Number'],
+);
+
+const channelSquares = defineKernel(
+  function groupNormSquares(
+    this: KernelThis,
+    a: KernelArray,
+    mean: KernelArray,
+    perGroup: number,
+    rows: number,
+    columns: number,
+  ): number {
+    const centre = mean[0]![0]![Math.floor((this.thread.x + 0.5) / perGroup)]!;
+    let total = 0;
+    for (let i = 0; i < rows; i++) {
+      for (let j = 0; j < columns; j++) {
+        const off = a[this.thread.x]![i]![j]! - centre;
+        total += off * off;
+      }
+    }
+    return total;
+  },
+  2,
+  ['Integer', 'Integer', 'Integer'],
+);
+
+const groupScale = defineKernel(
+  function groupNormScale(
+    this: KernelThis,
+    squares: KernelArray,
+    perGroup: number,
+    length: number,
+    epsilon: number,
+  ): number {
+    let total = 0;
+    for (let i = 0; i < perGroup; i++) {
+      total += squares[0]![0]![this.thread.x * perGroup + i]!;
+    }
+    return 1 / Math.sqrt(total / length + epsilon);
+  },
+  1,
+  ['Integer', 'Number', 'Number'],
+);
+
+const apply = defineKernel(function groupNorm(
+  this: KernelThis,
+  a: KernelArray,
+  mean: KernelArray,
+  scale: KernelArray,
+  weight: KernelArray,
+  bias: KernelArray,
+): number {
+  const centred =
+    a[this.thread.z]![this.thread.y]![this.thread.x]! - mean[this.thread.z]![this.thread.y]![this.thread.x]!;
+  const normal = centred * scale[this.thread.z]![this.thread.y]![this.thread.x]!;
+  return (
+    normal * weight[this.thread.z]![this.thread.y]![this.thread.x]! +
+    bias[this.thread.z]![this.thread.y]![this.thread.x]!
+  );
+}, 5);
+
+/**
+ * Groups of `channelsPerGroup` channels of x [n, c, …] shifted to mean 0 and scaled to variance 1, then weight and bias of
+ * every channel. Scratch: sum of every channel [n, c], mean and 1/deviation of every group [n, c / channelsPerGroup].
+ */
+export function groupNorm(
+  x: Tensor,
+  weight: Tensor,
+  bias: Tensor,
+  {
+    into,
+    scratch,
+    channelsPerGroup,
+    epsilon = 1e-5,
+  }: ScratchOptions & { readonly channelsPerGroup: number; readonly epsilon?: number },
+): Tensor {
+  const op = 'groupNorm';
+  const [batch, channels, ...inner] = x.shape as readonly [number, number, ...number[]];
+  expect(
+    x.shape.length >= 2 && x.shape.length <= 4 && channels % channelsPerGroup === 0,
+    op,
+    () =>
+      `expected [batch, channels, …] in groups of ${channelsPerGroup} channels, got ${printShape(x.shape)}`,
+  );
+  x.shape.forEach((_, axis) => void expectElements(op, x, axis));
+  for (const parameter of [weight, bias]) expectShape(op, 'a parameter', parameter, [channels]);
+  expectShape(op, 'a result', into, x.shape);
+  const groups = channels / channelsPerGroup;
+  expect(scratch.length === 3, op, () => `expected 3 scratch tensors, got ${scratch.length}`);
+  const [sums, mean, scale] = scratch.map((tensor, i) => {
+    expectShape(op, 'scratch', tensor, [batch, i === 0 ? channels : groups]);
+    return tensor.view;
+  }) as [StorageView, StorageView, StorageView];
+  const { device } = into;
+  const source = x.view;
+  const [rows, columns] = inner.length === 2 ? (inner as [number, number]) : [1, inner[0] ?? 1];
+  const length = channelsPerGroup * rows * columns;
+  for (let n = 0; n < batch; n++) {
+    const one = ({ storage, layout }: StorageView): StorageView => ({ storage, layout: atFirst(layout, n) });
+    const image = { storage: source.storage, layout: threeAxes(atFirst(source.layout, n)) };
+    device.dispatch(channelSums, one(sums), [image], [channelsPerGroup, rows, columns]);
+    device.dispatch(groupMean, one(mean), [image, one(sums)], [channelsPerGroup, length]);
+    device.dispatch(channelSquares, one(sums), [image, one(mean)], [channelsPerGroup, rows, columns]);
+    device.dispatch(groupScale, one(scale), [one(sums)], [channelsPerGroup, length, epsilon]);
+  }
+  const shape = [batch, groups, channelsPerGroup, ...inner];
+  const ofGroup = ({ storage, layout }: StorageView): StorageView => ({
+    storage,
+    layout: expanded(trailingOnes(layout, inner.length + 1), shape),
+  });
+  const ofChannel = ({ storage, layout }: StorageView): StorageView => ({
+    storage,
+    layout: expanded(trailingOnes(splitAxis(layout, 0, channelsPerGroup), inner.length), shape),
+  });
+  const grouped = ({ storage, layout }: StorageView): StorageView => ({
+    storage,
+    layout: splitAxis(layout, 1, channelsPerGroup),
+  });
+  dispatchFolded(device, apply, grouped(into.view), [
+    grouped(source),
+    ofGroup(mean),
+    ofGroup(scale),
+    ofChannel(weight.view),
+    ofChannel(bias.view),
+  ]);
+  return into;
+}
+
+/** [channels, rows, columns], where rows may have to be added. */
+const threeAxes = ({ shape, strides, offset }: Layout): Layout => {
+  const missing = 3 - shape.length;
+  return {
+    shape: [shape[0] as number, ...new Array<number>(missing).fill(1), ...shape.slice(1)],
+    strides: [strides[0] as number, ...new Array<number>(missing).fill(0), ...strides.slice(1)],
+    offset,
+  };
+};
+
+const trailingOnes = ({ shape, strides, offset }: Layout, count: number): Layout => ({
+  shape: [...shape, ...new Array<number>(count).fill(1)],
+  strides: [...strides, ...new Array<number>(count).fill(0)],
+  offset,
+});
+
+/** One axis as two: `extent / inner` and `inner`. */
+const splitAxis = ({ shape, strides, offset }: Layout, axis: number, inner: number): Layout => {
+  const [extent, stride] = [shape[axis] as number, strides[axis] as number];
+  return {
+    shape: shape.toSpliced(axis, 1, extent / inner, inner),
+    strides: strides.toSpliced(axis, 1, stride * inner, stride),
+    offset,
+  };
+};
