@@ -36,6 +36,7 @@ describe('dims', () => {
     expect(subDims('N', 'N')).toBe(0);
     expect(mulDims('N', 8, 'M')).toBe('8*M*N');
     expect(mulDims(addDims('N', 1), addDims('N', -1))).toBe('N*N-1');
+    expect(mulDims(-1, 0)).toBe(0);
     expect(divDims('8*N', 'N')).toBe(8);
     expect(divDims('8*N+4', 4)).toBe('2*N+1');
     expect(divDims('8*N+1', 4)).toBeUndefined();
