@@ -69,8 +69,9 @@ export function addDims(...dims: readonly Dim[]): Dim {
 export const subDims = (a: Dim, b: Dim): Dim => addDims(a, mulDims(-1, b));
 
 export function mulDims(...dims: readonly Dim[]): Dim {
+  // Adding 0 turns -0 into 0: canonical dims have one zero.
   if (dims.every((dim) => typeof dim === 'number'))
-    return dims.reduce<number>((a, b) => a * (b as number), 1);
+    return dims.reduce<number>((a, b) => a * (b as number), 1) + 0;
   let product: Polynomial = new Map([['', 1]]);
   for (const dim of dims) {
     const next: Polynomial = new Map();
