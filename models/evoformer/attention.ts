@@ -36,7 +36,9 @@ export function gatedAttention(x: Rows, biases: readonly Tensor[], { heads, chan
     const keysTransposed = permute(project('linear_k'), [0, 2, 3, 1]);
     const values = permute(project('linear_v'), [0, 2, 1, 3]);
     let scores: Tensor = matmul(queries, keysTransposed);
-    for (const bias of biases) scores = add(scores, bias);
+    for (const bias of biases) {
+      scores = add(scores, bias);
+    }
     const weights = softmax(scores);
     const context = permute(matmul(weights, values), [0, 2, 1, 3]);
     const gate = sigmoid(nn.linear('linear_g', x, heads * channels));

@@ -18,6 +18,8 @@ export interface EvoformerConfig {
   readonly no_heads_pair: number;
   /** Width of a transition's hidden layer, as a multiple of its channels. */
   readonly transition_n: number;
+  /** Whether transitions leave masked positions as they are. AlphaFold updates them. */
+  readonly mask_transitions: boolean;
   readonly no_blocks: number;
 }
 
@@ -33,6 +35,7 @@ export const ALPHAFOLD2: EvoformerConfig = {
   c_hidden_pair_att: 32,
   no_heads_pair: 4,
   transition_n: 4,
+  mask_transitions: false,
   no_blocks: 48,
 };
 
@@ -48,6 +51,7 @@ export const EVOFORMER_SMALL: EvoformerConfig = {
   c_hidden_pair_att: 8,
   no_heads_pair: 2,
   transition_n: 4,
+  mask_transitions: true,
   no_blocks: 2,
 };
 

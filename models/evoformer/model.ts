@@ -42,7 +42,6 @@ export const evoformerStack = (name: string, config: EvoformerConfig) =>
 
 /** Dropout is off: this is inference. */
 function block(m: Msa, z: Pair, { msa_mask, pair_mask }: Masks, config: EvoformerConfig): Representations {
-  const { transition_n } = config;
   m = add(
     m,
     scope('msa_att_row', () => msaRowAttentionWithPairBias(m, z, msa_mask, config)),
@@ -53,7 +52,7 @@ function block(m: Msa, z: Pair, { msa_mask, pair_mask }: Masks, config: Evoforme
   );
   m = add(
     m,
-    scope('msa_transition', () => transition(m, msa_mask, transition_n)),
+    scope('msa_transition', () => transition(m, msa_mask, config)),
   );
   z = add(
     z,
@@ -82,7 +81,7 @@ function pairStack(z: Pair, mask: PairMask, config: EvoformerConfig): Pair {
   );
   return add(
     z,
-    scope('pair_transition', () => transition(z, mask, config.transition_n)),
+    scope('pair_transition', () => transition(z, mask, config)),
   );
 }
 

@@ -12,20 +12,18 @@ export function triangleMultiplication(z: Pair, mask: PairMask, config: Evoforme
   const present = unsqueeze(mask, 2);
   const projection = (name: string): Pair => {
     const gate = sigmoid(nn.linear(`linear_${name}_g`, pairs, config.c_hidden_mul));
-    return mul(mul(gate, present), nn.linear(`linear_${name}_p`, pairs, config.c_hidden_mul));
+    const gated = mul(gate, present);
+    return mul(gated, nn.linear(`linear_${name}_p`, pairs, config.c_hidden_mul));
   };
   const a = projection('a');
   const b = projection('b');
-  const products =
-    edges === 'outgoing'
-      ? matmul(permute(a, [2, 0, 1]), permute(b, [2, 1, 0]))
-      : matmul(permute(a, [2, 1, 0]), permute(b, [2, 0, 1]));
-  const mixed = nn.linear(
-    'linear_z',
-    nn.layerNorm('layer_norm_out', permute(products, [1, 2, 0])),
-    config.c_z,
-  );
-  return mul(mixed, sigmoid(nn.linear('linear_g', pairs, config.c_z)));
+  // [c, i, k] · [c, k, j]: a matrix product for every channel.
+  const left = edges === 'outgoing' ? permute(a, [2, 0, 1]) : permute(a, [2, 1, 0]);
+  const right = edges === 'outgoing' ? permute(b, [2, 1, 0]) : permute(b, [2, 0, 1]);
+  const triangles = permute(matmul(left, right), [1, 2, 0]);
+  const mixed = nn.linear('linear_z', nn.layerNorm('layer_norm_out', triangles), config.c_z);
+  const gate = sigmoid(nn.linear('linear_g', pairs, config.c_z));
+  return mul(mixed, gate);
 }
 
 /** Algorithm 13: the edge ij attends to the edges ik that start at i, biased by the third edge jk. */

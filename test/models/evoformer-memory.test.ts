@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'vitest';
+import { evoformer, evoformerSmall } from '../../models/evoformer/model.ts';
+import { estimate } from '../../src/compiler/estimate.ts';
+import { lower } from '../../src/compiler/lower.ts';
+import { plan } from '../../src/compiler/pipeline.ts';
+import { simplify } from '../../src/compiler/simplify.ts';
+import { specialise } from '../../src/compiler/specialise.ts';
+import type { Graph, OpNode } from '../../src/ir/node.ts';
+import type { Budget } from '../../src/ir/plan.ts';
+import { verify } from '../../src/ir/verify.ts';
+import * as runtime from '../../src/runtime/index.ts';
+import { comparePlan } from '../../src/testing/index.ts';
+import { trace } from '../../src/trace/tracer.ts';
+import { type HandLoop, placeByHand } from '../support/hand-plan.ts';
+
+const graph = trace(evoformer);
+const compile = (dims: { N_seq: number; N_res: number }, budget: Budget) =>
+  plan(graph, { dims, budget, backend: 'webasm' });
+const share = (of: number): Budget => ({ kind: 'share', share: of });
+const MIN: Budget = { kind: 'min' };
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+
+const isWithin = (scope: string, { scope: path }: OpNode): boolean =>
+  path === scope || path.startsWith(`${scope}.`);
+const lastIn = (scope: string, { nodes }: Graph): string =>
+  nodes.findLast((node) => node.kind === 'op' && isWithin(scope, node))!.id;
+
+/**
+ * The loops of OpenFold's inference with `chunk_size` 4: `chunk_layer` over the leading axes of every attention,
+ * transition and outer product mean, which in one protein is one axis: sequences or residues. Inside are what
+ * OpenFold passes to `chunk_layer`: layer norm and attention of the MSA, attention (but neither layer norm nor the
+ * biases) of triangles, whole transitions, product and projection of the outer product mean. Triangle multiplication
+ * and the residual sums run whole.
+ */
+function openFoldLoops(whole: Graph): HandLoop[] {
+  const part = (result: string, ...inside: string[]): HandLoop => ({
+    result: lastIn(result, whole),
+    axis: 0,
+    chunkSize: 4,
+    inside: (node) => inside.some((scope) => isWithin(scope, node)),
+  });
+  const { id: outer } = whole.nodes.find(({ id }) => id === 'outer')!;
+  const projection = part('outer_product_mean.linear_out');
+  return [
+    part('msa_att_row.mha', 'msa_att_row.mha', 'msa_att_row.layer_norm_m'),
+    part('msa_att_col._msa_att.mha', 'msa_att_col._msa_att.mha', 'msa_att_col._msa_att.layer_norm_m'),
+    part('msa_transition', 'msa_transition'),
+    { ...projection, inside: ({ id }) => [outer, 'flat', projection.result].includes(id) },
+    part('pair_stack.tri_att_start.mha', 'pair_stack.tri_att_start.mha'),
+    part('pair_stack.tri_att_end.mha', 'pair_stack.tri_att_end.mha'),
+    part('pair_stack.pair_transition', 'pair_stack.pair_transition'),
+  ];
+}
+
+describe('one block of AlphaFold 2', () => {
+  test.each([
+    { N_seq: 128, N_res: 256 },
+    { N_seq: 128, N_res: 512 },
+  ])("at $N_res residues, the smallest plan's peak is below OpenFold's loops", (dims) => {
+    const whole = simplify(specialise(graph, dims));
+    const openFold = placeByHand(whole, openFoldLoops(whole));
+    verify(openFold);
+    const loops = openFold.nodes.flatMap((node) => (node.kind === 'loop' ? [node] : []));
+    expect(loops.map(({ chunkSize }) => chunkSize)).toEqual(Array(7).fill(4));
+    const theirs = estimate(lower(openFold)).peakBytes;
+    const { planned, unchunked } = compile(dims, MIN);
+    console.log(
+      `${dims.N_seq} sequences of ${dims.N_res} residues: unchunked ${mib(unchunked.peakBytes)}, ` +
+        `OpenFold's loops ${mib(theirs)}, autochunk min ${mib(planned.peakBytes)} ` +
+        `(${(100 - (100 * planned.peakBytes) / theirs).toFixed(1)} % below OpenFold's)`,
+    );
+    expect(theirs).toBeLessThan(unchunked.peakBytes);
+    expect(planned.peakBytes).toBeLessThan(theirs);
+  });
+
+  test('128 sequences of 256 residues at 50 %', () => {
+    const { planned, unchunked } = compile({ N_seq: 128, N_res: 256 }, share(0.5));
+    expect(planned.peakBytes).toBeLessThanOrEqual(0.5 * unchunked.peakBytes);
+  });
+
+  test('128 sequences of 512 residues at 20 %', () => {
+    const { planned, unchunked } = compile({ N_seq: 128, N_res: 512 }, share(0.2));
+    expect(planned.peakBytes).toBeLessThanOrEqual(0.2 * unchunked.peakBytes);
+  });
+});
+
+describe('the small block with 112 residues, on webasm', () => {
+  const small = trace(evoformerSmall);
+
+  test.each([
+    ['50 %', share(0.5)],
+    ['20 %', share(0.2)],
+    ['min', MIN],
+  ])('chunked at %s: the same bits and the planned peak', async (_, budget) => {
+    const chunked = plan(small, { dims: { N_seq: 4, N_res: 112 }, budget, backend: 'webasm' });
+    expect(chunked.loops.length).toBeGreaterThan(0);
+    expect(chunked.planned.peakBytes).toBeLessThanOrEqual(chunked.budgetBytes);
+    const device = await runtime.openDevice({ backend: 'webasm' });
+    expect((await comparePlan(chunked, device)).failures).toEqual([]);
+    await device.destroy();
+  });
+});
