@@ -25,7 +25,8 @@ export {
   type Model,
   type ModelOutput,
 } from './dsl/model.ts';
-export { type LinearOptions, nn } from './dsl/nn.ts';
+export { type ConvLayerOptions, type LinearOptions, nn } from './dsl/nn.ts';
+export { clamp, geglu, leakyRelu, maskedFill } from './dsl/ops/activation.ts';
 export {
   type AttentionOptions,
   causalMask,
@@ -35,7 +36,23 @@ export {
   rotary,
   scaledDotProductAttention,
 } from './dsl/ops/attention.ts';
-export { embedding, gather, layerNorm, linear, matmul, rmsNorm, softmax } from './dsl/ops/contract.ts';
+export {
+  embedding,
+  gather,
+  layerNorm,
+  linear,
+  logSoftmax,
+  matmul,
+  rmsNorm,
+  softmax,
+} from './dsl/ops/contract.ts';
+export {
+  type ConvOptions,
+  type ConvTransposeOptions,
+  conv2d,
+  convTranspose2d,
+} from './dsl/ops/conv.ts';
+export { einsum, outer } from './dsl/ops/einsum.ts';
 export {
   abs,
   add,
@@ -67,7 +84,11 @@ export {
   where,
 } from './dsl/ops/elementwise.ts';
 export { arange, constant, full, iota } from './dsl/ops/generate.ts';
+export { type GroupNormOptions, groupNorm } from './dsl/ops/group-norm.ts';
+export { pad, stack } from './dsl/ops/pad.ts';
+export { avgPool2d, maxPool2d, type PoolOptions, upsampleNearest2d } from './dsl/ops/pool.ts';
 export { amax, amin, mean, sum } from './dsl/ops/reduce.ts';
+export { type TimestepOptions, timestepEmbedding } from './dsl/ops/timestep.ts';
 export {
   concat,
   expand,

@@ -1,10 +1,13 @@
 /** Layers with parameters: each opens the scope `name` and declares its weights there under PyTorch's names. */
 import { printShape } from '../ir/dims.ts';
 import { recorder } from '../trace/recorder.ts';
+import { type ConvOptions, groupSize, pair, windowAttrs } from './ops/conv.ts';
 import { emit, expectThat } from './ops/emit.ts';
+import type { GroupNormOptions } from './ops/group-norm.ts';
 import { param, scope } from './scope.ts';
 import type { Dim, LastOf, ReplaceLast, Shape } from './shape.ts';
 import type { Tensor } from './tensor.ts';
+import type { IsImage, Keeps, Pair, Slid } from './window-shapes.ts';
 
 export interface LinearOptions {
   /** Default: true. */
@@ -95,4 +98,46 @@ function rmsNorm<S extends Shape>(
   );
 }
 
-export const nn = { linear, embedding, positions, layerNorm, rmsNorm } as const;
+/** Group normalisation of [n, c, …], with parameters `weight` and `bias`; epsilon defaults to 1e-5. */
+function groupNorm<S extends Shape>(name: string, x: Tensor<S>, options: GroupNormOptions): Tensor<S> {
+  const { groups, epsilon = 1e-5 } = options;
+  return scope(name, () => {
+    const channelsPerGroup: Dim = groupSize('groupNorm', x.shape, groups);
+    const channels = x.shape[1] as Dim;
+    return emit(
+      'groupNorm',
+      [x, param('weight', [channels]), param('bias', [channels])],
+      { channelsPerGroup, epsilon },
+      { fallback: leaf(name) },
+    );
+  });
+}
+
+export interface ConvLayerOptions extends ConvOptions {
+  /** Default: true. */
+  readonly bias?: boolean;
+}
+
+/** Convolution of an image [n, c, rows, columns], with parameters `weight` and `bias`, as PyTorch's Conv2d. */
+function conv2d<
+  X extends Shape,
+  const C extends Dim,
+  const K extends Pair,
+  const O extends ConvLayerOptions = Record<never, never>,
+>(
+  name: string,
+  x: Tensor<X> & IsImage<'conv2d', X>,
+  outChannels: C,
+  kernel: K,
+  options?: O,
+): Tensor<Slid<X, C, Keeps<K, O>>> {
+  const { bias = true, ...given }: ConvLayerOptions = options ?? {};
+  return scope(name, () => {
+    const inGroup = groupSize('conv2d', x.shape, given.groups ?? 1);
+    const operands: Tensor[] = [x, param('weight', [outChannels, inGroup, ...pair(kernel)])];
+    if (bias) operands.push(param('bias', [outChannels]));
+    return emit('conv2d', operands, windowAttrs(given), { fallback: leaf(name) });
+  });
+}
+
+export const nn = { linear, embedding, positions, layerNorm, rmsNorm, groupNorm, conv2d } as const;

@@ -65,6 +65,11 @@ export function softmax<S extends Shape>(x: Tensor<S>, axis?: Axis<S>): Tensor<S
   return emit('softmax', [x], { axis: normalAxis('softmax', axis ?? -1, x.shape.length, x.shape) });
 }
 
+/** Logarithms of softmax along an axis (the last by default), exact where softmax itself would round to 0. */
+export function logSoftmax<S extends Shape>(x: Tensor<S>, axis?: Axis<S>): Tensor<S> {
+  return emit('logSoftmax', [x], { axis: normalAxis('logSoftmax', axis ?? -1, x.shape.length, x.shape) });
+}
+
 /** (x - mean) / √(variance + epsilon) · weight + bias over the last axis; the bias defaults to 0, epsilon to 1e-5. */
 export function layerNorm<X extends Shape, W extends Shape, B extends Shape = W>(
   x: Tensor<X>,
