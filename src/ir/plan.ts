@@ -27,7 +27,11 @@ export interface Estimate {
   /** Index into `timeline`. */
   readonly peakIndex: number;
   /** Storages alive at the peak, largest first. */
-  readonly liveAtPeak: readonly { readonly value: ValueId; readonly bytes: number; readonly at?: SourceLocation }[];
+  readonly liveAtPeak: readonly {
+    readonly value: ValueId;
+    readonly bytes: number;
+    readonly at?: SourceLocation;
+  }[];
   /** The largest single storage. */
   readonly largestStorageBytes: number;
 }
