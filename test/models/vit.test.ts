@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readVitConfig, VIT_B16, VIT_L16, VIT_TINY } from '../../models/vit/config.ts';
-import { fromConfig, vit, vitB16, vitL16, vitTiny, weightNames } from '../../models/vit/model.ts';
+import { fromConfig, vit, vitB16, vitB16Large, vitL16, vitTiny, weightNames } from '../../models/vit/model.ts';
 import { compileModel } from '../../src/compile.ts';
 import { UserError } from '../../src/errors.ts';
 import * as runtime from '../../src/runtime/index.ts';
@@ -29,6 +29,7 @@ const OUTPUTS = ['logits', 'last_hidden_state'] as const;
 test('the published sizes have the published numbers of parameters', () => {
   expect(parameterCount(vitB16)).toBe(86_567_656);
   expect(parameterCount(vitL16)).toBe(304_326_632);
+  expect(parameterCount(vitB16Large)).toBe(89_562_856);
   expect(parameterCount(vitTiny)).toBe(75_082);
 });
 

@@ -1,0 +1,24 @@
+import { add, nn, reshape, scope, silu } from 'autochunk';
+import type { UnetConfig } from './config.ts';
+import type { Conditioning, Features } from './features.ts';
+
+/** Two normalised 3 × 3 convolutions with the timestep added in between, around a shortcut (`ResnetBlock2D`). */
+export function resnet(
+  name: string,
+  x: Features,
+  { time }: Conditioning,
+  outChannels: number,
+  config: UnetConfig,
+): Features {
+  const norm = { groups: config.norm_num_groups, epsilon: config.norm_eps };
+  return scope(name, () => {
+    const first = nn.conv2d('conv1', silu(nn.groupNorm('norm1', x, norm)), outChannels, 3, { padding: 1 });
+    const shift = reshape(nn.linear('time_emb_proj', time, outChannels), [1, outChannels, 1, 1]);
+    const timed: Features = add(first, shift);
+    const second = nn.conv2d('conv2', silu(nn.groupNorm('norm2', timed, norm)), outChannels, 3, {
+      padding: 1,
+    });
+    const shortcut = x.shape[1] === outChannels ? x : nn.conv2d('conv_shortcut', x, outChannels, 1);
+    return add(shortcut, second);
+  });
+}
