@@ -1,3 +1,5 @@
+import { hasVulkanDriver } from './vulkan.ts';
+
 /** An adapter that can make one device. */
 export interface FoundAdapter {
   readonly adapter: GPUAdapter;
@@ -52,17 +54,16 @@ export async function gpuOfThisHost(): Promise<{ gpu: GPU; hint: string } | NoAd
       reason: 'this browser has no WebGPU (navigator.gpu). Use a current Chrome, Edge, Firefox or Safari',
     };
   }
+  const noDriver =
+    'no graphics driver was found. Install a Vulkan driver for the GPU (on Linux; the environment variable ' +
+    'VK_ICD_FILENAMES can name its ICD file), or use backend webasm';
+  if (process.platform === 'linux' && !(await hasVulkanDriver(process.env))) return { reason: noDriver };
   try {
     // A variable keeps bundlers for the browser from following the import.
     const moduleName = 'webgpu';
     const { create } = (await import(/* @vite-ignore */ moduleName)) as { create(flags: string[]): GPU };
     nodeGpu ??= create([]);
-    return {
-      gpu: nodeGpu,
-      hint:
-        'no graphics driver was found. Install a Vulkan driver for the GPU (on Linux; the environment variable ' +
-        'VK_ICD_FILENAMES can name its ICD file), or use backend webasm',
-    };
+    return { gpu: nodeGpu, hint: noDriver };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     return { reason: `the webgpu package cannot be loaded (${reason}). Run: npm install webgpu@0.6.2` };
