@@ -1,4 +1,4 @@
-import { add, div, matmul, mul, nn, permute, reshape, unsqueeze } from 'autochunk';
+import { add, div, einsum, matmul, mul, nn, permute, reshape, unsqueeze } from 'autochunk';
 import { type EvoformerConfig, SHARED_SEQUENCES_EPSILON } from './config.ts';
 import type { Msa, MsaMask, Pair } from './shapes.ts';
 
@@ -11,6 +11,6 @@ export function outerProductMean(m: Msa, mask: MsaMask, { c_hidden_opm, c_z }: E
   // [i, 1, c, s] · [1, j, s, d]: an outer product for every pair, summed over the sequences.
   const outer = matmul(unsqueeze(permute(a, [1, 2, 0]), 1), unsqueeze(permute(b, [1, 0, 2]), 0));
   const flat = reshape(outer, ['N_res', 'N_res', c_hidden_opm ** 2]);
-  const shared = matmul(permute(mask, [1, 0]), mask);
+  const shared = einsum('si,sj->ij', mask, mask);
   return div(nn.linear('linear_out', flat, c_z), unsqueeze(add(shared, SHARED_SEQUENCES_EPSILON), 2));
 }

@@ -1,4 +1,4 @@
-import { matmul, mul, nn, permute, sigmoid, unsqueeze } from 'autochunk';
+import { einsum, mul, nn, permute, sigmoid, unsqueeze } from 'autochunk';
 import { gatedAttention, maskBias, pairBias } from './attention.ts';
 import type { EvoformerConfig } from './config.ts';
 import type { Pair, PairMask, Rows } from './shapes.ts';
@@ -17,10 +17,7 @@ export function triangleMultiplication(z: Pair, mask: PairMask, config: Evoforme
   };
   const a = projection('a');
   const b = projection('b');
-  // [c, i, k] · [c, k, j]: a matrix product for every channel.
-  const left = edges === 'outgoing' ? permute(a, [2, 0, 1]) : permute(a, [2, 1, 0]);
-  const right = edges === 'outgoing' ? permute(b, [2, 1, 0]) : permute(b, [2, 0, 1]);
-  const triangles = permute(matmul(left, right), [1, 2, 0]);
+  const triangles = edges === 'outgoing' ? einsum('ikc,jkc->ijc', a, b) : einsum('kic,kjc->ijc', a, b);
   const mixed = nn.linear('linear_z', nn.layerNorm('layer_norm_out', triangles), config.c_z);
   const gate = sigmoid(nn.linear('linear_g', pairs, config.c_z));
   return mul(mixed, gate);
