@@ -11,7 +11,7 @@ export {
   unchunkedPlan,
 } from './compile.ts';
 export { BudgetError, parseBudget } from './compiler/budget.ts';
-export { type DefineOp, defineOp } from './dsl/define-op.ts';
+export { type DefineOp, defineOp, type UserKernel } from './define-op.ts';
 export { noChunk, preferChunk, region } from './dsl/hints.ts';
 export {
   defineModel,
@@ -115,7 +115,8 @@ export type {
   OpNode,
   SourceLocation,
 } from './ir/node.ts';
-export type { Backend, OpDef, RefTensor } from './ir/ops/op.ts';
+export { type Backend, type OpDef, type RefTensor, ShapeError } from './ir/ops/op.ts';
+export { type AccessPattern, type PatternOptions, pattern } from './ir/pattern.ts';
 export type { Budget, Estimate, LoopReport, Plan } from './ir/plan.ts';
 export { printGraph } from './ir/print.ts';
 export { trace } from './trace/tracer.ts';

@@ -93,6 +93,12 @@ interface SessionParts {
 const recordingKernels = (called: Set<string>): typeof runtime.k =>
   new Proxy(runtime.k, {
     get(target, name) {
+      if (name === 'user') {
+        return (op: string) => {
+          called.add(op);
+          return target.user(op);
+        };
+      }
       if (typeof name === 'string' && Object.hasOwn(target, name)) called.add(name);
       return Reflect.get(target, name);
     },

@@ -8,7 +8,7 @@ import {
   type OpNode,
   type ValueId,
 } from '../ir/node.ts';
-import { opDef } from '../ir/ops/index.ts';
+import { isUserOp, opDef } from '../ir/ops/index.ts';
 import type { Plan } from '../ir/plan.ts';
 import type { Step } from '../ir/program.ts';
 import { describeLoop, type SourceNames } from './describe.ts';
@@ -16,7 +16,7 @@ import { attribute, type Frame, shapeLiteral, shownDimension, viewCall, viewShap
 import { type Line, layOut, WIDTH } from './lines.ts';
 import { chooseNames, type LoopNames } from './names.ts';
 import { sectionHeadings } from './sections.ts';
-import { comment, formatBytes, objectKey, property } from './text.ts';
+import { comment, formatBytes, literal, objectKey, property } from './text.ts';
 import { countUses } from './uses.ts';
 
 type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
@@ -193,7 +193,7 @@ class BodyWriter {
     if (step.scratch.length > 0) {
       options.push(`scratch: [${step.scratch.map((id) => this.#expression(id)).join(', ')}]`);
     }
-    const lines = breakCall(`${declaration}${property('k', node.op)}(`, operands, options, WIDTH - 2 * depth);
+    const lines = breakCall(`${declaration}${kernelOf(node.op)}(`, operands, options, WIDTH - 2 * depth);
     note = this.#markPeak(note ?? '', [into, node.id, ...step.scratch]);
     lines.forEach(({ indent, code }, i) => {
       const remark = i === 0 ? { ...(note ? { note } : {}), ...this.#at(node) } : {};
@@ -309,6 +309,9 @@ function scopeOf(steps: readonly Step[], index: number): string | undefined {
   }
   return undefined;
 }
+
+/** User ops are looked up when the module runs: their kernels live in the user's files. */
+const kernelOf = (op: string): string => (isUserOp(op) ? `k.user(${literal(op)})` : property('k', op));
 
 function sameAttr(a: AttrValue, b: AttrValue | undefined): boolean {
   if (isTextAttr(a)) return isTextAttr(b) && a.text === b.text;

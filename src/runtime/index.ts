@@ -1,5 +1,6 @@
 /** The runtime: devices, tensors and kernels. Generated modules import nothing else. */
 export type { BackendName, Device, DType, MemoryCounters, StorageView } from './device.ts';
+export { type InputInfo, uploadInputs } from './inputs.ts';
 export {
   defineKernel,
   type Kernel,
@@ -8,7 +9,10 @@ export {
   type KernelThis,
   type ScalarType,
 } from './kernel.ts';
+export { dispatchFolded } from './kernels/fold.ts';
 export * as k from './kernels/index.ts';
+export type { KernelOptions, ScratchOptions } from './kernels/options.ts';
+export { registerKernel, type UserCall, type UserKernel } from './kernels/user.ts';
 export { type BackendInfo, listBackends, type OpenOptions, openDevice } from './open.ts';
 export { loadParameters, measure, type ParameterData, type ParameterSpec } from './params.ts';
 export type { Storage } from './storage.ts';

@@ -198,6 +198,22 @@ export function everyOp(): Plan {
     'constant_: f32[3] = constant() {shape: [3], values: [1, -0.25, 0.000001]}',
     'causalMask_: f32[4, 4] = causalMask(matmul_) {rowStart: 0, columnStart: 1}',
     'rotary_: f32[4, 4] = rotary(matmul_, part, part) {interleaved: true}',
+    'clamp_: f32[4, 6] = clamp(x) {min: -1, max: 0.5}',
+    'leakyRelu_: f32[4, 6] = leakyRelu(x) {slope: 0.2}',
+    'logSoftmax_: f32[4, 6] = logSoftmax(x) {axis: 1}',
+    'geglu_: f32[4, 3] = geglu(x)',
+    'pad_: f32[4, 9] = pad(x) {before: [0, 1], after: [0, 2], value: 0}',
+    'einsum_: f32[6, 2] = einsum(x, part) {equation: text "ij,ik->jk"}',
+    'image: f32[1, 2, 3, 4] = reshape(x) {shape: [1, 2, 3, 4]}',
+    'taps: f32[4, 2, 3, 1] = reshape(x) {shape: [4, 2, 3, 1]}',
+    'tapsT: f32[2, 3, 2, 2] = reshape(x) {shape: [2, 3, 2, 2]}',
+    'two: f32[2] = slice(amax_) {axis: 0, start: 0, length: 2}',
+    'conv2d_: f32[1, 4, 3, 4] = conv2d(image, taps, amax_) {stride: [1, 1], padding: [1, 0], dilation: [1, 1]}',
+    'convTranspose2d_: f32[1, 3, 6, 8] = convTranspose2d(image, tapsT) {stride: [2, 2], padding: [0, 0], dilation: [1, 1], outputPadding: [0, 0], channelsPerGroup: 2}',
+    'maxPool2d_: f32[1, 2, 2, 2] = maxPool2d(image) {kernel: [2, 2], stride: [2, 2], padding: [1, 0], dilation: [1, 1]}',
+    'avgPool2d_: f32[1, 2, 1, 4] = avgPool2d(image) {kernel: [3, 1], stride: [1, 1], padding: [0, 0], countIncludePad: true}',
+    'upsampleNearest2d_: f32[1, 2, 6, 8] = upsampleNearest2d(image) {scale: 2}',
+    'groupNorm_: f32[1, 2, 3, 4] = groupNorm(image, two, two) {channelsPerGroup: 1, epsilon: 0.00001}',
   ];
   const outputs = lines.map((line) => line.split(':')[0] as string);
   const text = `graph "every op" {

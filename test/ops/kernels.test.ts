@@ -94,7 +94,8 @@ const slicePart = (tensor: Tensor, part: Part | undefined): Tensor =>
 
 describe('ops and kernels', () => {
   it('every op that is not a view has a kernel, and every kernel an op', () => {
-    expect(Object.keys(k).sort()).toEqual(kernelOps.map(({ name }) => name).sort());
+    const kernelNames = Object.keys(k).filter((name) => name !== 'user');
+    expect(kernelNames.sort()).toEqual(kernelOps.map(({ name }) => name).sort());
     expect(viewOps.map(({ name }) => name)).toEqual(['reshape', 'permute', 'slice', 'expand']);
   });
 });

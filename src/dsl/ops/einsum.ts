@@ -40,7 +40,7 @@ function readEquation(equation: string, operands: readonly Tensor[]): Terms {
   expectThat(
     terms.length === operands.length && terms.length <= 2,
     'einsum',
-    () => `'${equation}' has ${terms.length} operands, got ${operands.length}; one or two are possible`,
+    () => `'${equation}' is for ${terms.length} operands, got ${operands.length}; one or two are possible`,
   );
   const rest = terms.map((term, i) => {
     const named = term.replace('...', '').length;
@@ -77,10 +77,10 @@ function sumAndPermute(x: Tensor, labels: readonly string[], result: readonly st
   expectThat(unknown === undefined, 'einsum', () => `${unknown} appears only in the result`);
   const summed = labels.map((_, axis) => axis).filter((axis) => !result.includes(labels[axis] as string));
   const kept = labels.filter((label) => result.includes(label));
+  const axes = result.map((label) => kept.indexOf(label));
   const total = summed
     .reverse()
-    .reduce<Tensor>((value, axis) => emit('sum', [value], { axis, keepdims: false }), x);
-  const axes = result.map((label) => kept.indexOf(label));
+    .reduce<Tensor>((value, axis) => emit('sum', [value], { axis, keepdims: false }, { name: 'sum' }), x);
   if (axes.some((axis, i) => axis !== i)) return emit('permute', [total], { axes });
   return total === x ? emit('copy', [x]) : total;
 }

@@ -42,12 +42,17 @@ const registry = new Map<string, OpDef>(
     .map((def) => [def.name, def]),
 );
 
+const userOps = new Set<string>();
+
 /** The definition of an op. Graphs are verified, so an unknown name is a defect: InternalError. */
 export function opDef(name: string): OpDef {
   const def = registry.get(name);
   if (!def) throw new InternalError(`no op is named "${name}"`);
   return def;
 }
+
+/** Is it an op that {@link registerOp} added? */
+export const isUserOp = (name: string): boolean => userOps.has(name);
 
 export const hasOp = (name: string): boolean => registry.has(name);
 
@@ -60,6 +65,7 @@ export function registerOp(def: OpDef): void {
     throw new UserError(`an op named "${def.name}" exists already; choose another name`);
   }
   registry.set(def.name, def);
+  userOps.add(def.name);
 }
 
 /** Every known op, ours first, in order of registration. */

@@ -51,3 +51,4 @@ export {
 export { logSoftmax, softmax } from './softmax.ts';
 export { cos, erf, gelu, sin } from './special.ts';
 export { abs, copy, exp, log, neg, reciprocal, relu, rsqrt, sigmoid, silu, sqrt, tanh } from './unary.ts';
+export { user } from './user.ts';
