@@ -10,7 +10,7 @@ import { chooseBackend } from './backend.ts';
 import { DEFAULT_BUDGET_HELP, withBudget } from './budget.ts';
 import { checkDims, parseDims } from './dims.ts';
 import { green, type Io, printJson, progress } from './io.ts';
-import { loadModel } from './load-model.ts';
+import { CONFIG_HELP, loadModel } from './load-model.ts';
 import { displayPath } from './load-module.ts';
 import { collect, parseBackend, parseCap } from './options.ts';
 import { writeFileAtomically } from './write-file.ts';
@@ -18,6 +18,7 @@ import { writeFileAtomically } from './write-file.ts';
 export interface CompileFlags {
   readonly dims?: readonly string[];
   readonly budget?: string;
+  readonly config?: string;
   readonly cap?: string;
   readonly backend: string;
   readonly out?: string;
@@ -41,6 +42,7 @@ export function addCompile(program: Command, io: Io): void {
       'webasm',
     )
     .option('--out <file>', 'the module to write (default: generated/<model>.<dims>.ts)')
+    .option('--config <file>', CONFIG_HELP)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText('after', '\nExample:\n  autochunk compile models/llama/model.ts --dims N=512 --budget 20%')
     .action((reference: string, flags: CompileFlags) => compile(reference, flags, io));
@@ -53,7 +55,7 @@ async function compile(reference: string, flags: CompileFlags, io: Io): Promise<
   if (flags.out === '') throw new UserError('--out: expected a file name', { exitCode: 2 });
   const cap = parseCap(flags.cap);
   const asked = parseBackend(flags.backend);
-  const { graph, file } = await loadModel(reference);
+  const { graph, file } = await loadModel(reference, { config: flags.config });
   checkDims(graph, dims);
   const backend = asked ?? (await chooseBackend());
   progress(io, `compiling ${graph.name} from ${displayPath(file)}`);

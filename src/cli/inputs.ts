@@ -1,8 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UserError } from '../errors.ts';
-import { printShape } from '../ir/dims.ts';
+import { type Bindings, printShape } from '../ir/dims.ts';
+import type { TensorType } from '../ir/node.ts';
 import { readSafetensors } from '../weights/index.ts';
+import { IMAGE_EXTENSIONS, readImage } from './image/decode.ts';
+import { type Preprocessing, preprocessImage } from './image/preprocess.ts';
+import type { RgbImage } from './image/resize.ts';
 import { readNpy } from './npy.ts';
 import type { InputSpec } from './signature.ts';
 import { systemReason } from './write-file.ts';
@@ -10,48 +14,118 @@ import { systemReason } from './write-file.ts';
 const MAX_I32 = 2 ** 24;
 const usage = (message: string): UserError => new UserError(message, { exitCode: 2 });
 
-interface Given {
-  readonly shape: readonly number[];
-  readonly data: ArrayLike<number>;
-  /** Where it came from, for messages. */
-  readonly from: string;
+/** An input as a model or a module declares it; its shape may have named dimensions. */
+export interface DeclaredInput extends TensorType {
+  readonly id: string;
 }
 
+/** A value of `--input` or `--text`. */
+export type Given = (Elements | Image) & {
+  /** Where it came from, for messages. */
+  readonly from: string;
+};
+
+interface Elements {
+  readonly shape: readonly number[];
+  readonly data: ArrayLike<number>;
+}
+
+/** Becomes numbers once the model's size is known. */
+interface Image {
+  readonly image: RgbImage;
+}
+
+/** Values by input. */
+export type GivenInputs = ReadonlyMap<string, Given>;
+
 /**
- * Reads `--input` values: `name=[1, 2, 3]` (nested JSON), `name=file.json|.npy|.safetensors`, or a `.safetensors` file
- * that holds an input under each name.
+ * Reads `--input` values: `name=[1, 2, 3]` (nested JSON), `name=file.json|.npy|.safetensors|.png|.jpg`, or a
+ * `.safetensors` file that holds an input under each name; and the token ids of `--text`.
  *
- * @returns the elements of every input by id, checked against its shape, dtype and range; undefined when none is given
+ * @returns a value for every input; undefined when none is given
  * @throws UserError
  */
-export function readInputs(
+export async function readInputs(
   texts: readonly string[],
-  inputs: readonly InputSpec[],
-): Readonly<Record<string, Float32Array>> | undefined {
-  if (texts.length === 0) return undefined;
+  inputs: readonly DeclaredInput[],
+  words?: readonly number[],
+): Promise<GivenInputs | undefined> {
+  if (texts.length === 0 && words === undefined) return undefined;
   const given = new Map<string, Given>();
-  for (const text of texts) {
-    for (const [name, value] of readOne(text, inputs)) {
-      if (!inputs.some((input) => input.id === name)) {
-        throw usage(`--input: there is no input ${name}; the inputs are ${describeInputs(inputs)}`);
-      }
-      if (given.has(name)) throw usage(`--input: ${name} is given twice`);
-      given.set(name, value);
+  const add = (name: string, value: Given): void => {
+    if (!inputs.some((input) => input.id === name)) {
+      throw usage(`--input: there is no input ${name}; the inputs are ${describeInputs(inputs)}`);
     }
-  }
+    if (given.has(name)) throw usage(`--input: ${name} is given twice`);
+    given.set(name, value);
+  };
+  if (words !== undefined) add(...fromText(words, inputs));
+  for (const text of texts) for (const [name, value] of await readOne(text, inputs)) add(name, value);
   const missing = inputs.filter((input) => !given.has(input.id));
   if (missing.length > 0) {
     throw usage(`--input: no value for ${describeInputs(missing)}; give all inputs, or none for random ones`);
   }
-  return Object.fromEntries(
-    inputs.map((input) => [input.id, checkInput(input, given.get(input.id) as Given)]),
-  );
+  return given;
 }
 
-export const describeInputs = (inputs: readonly InputSpec[]): string =>
+/** Sizes of named dimensions that `dims` leaves open, where an axis of a given input is exactly that dimension. */
+export function bindDims(inputs: readonly DeclaredInput[], given: GivenInputs, dims: Bindings): Bindings {
+  const bound: Record<string, number> = { ...dims };
+  for (const { id, shape } of inputs) {
+    const value = given.get(id);
+    if (!value) continue;
+    const extents = 'image' in value ? [1] : value.shape.length === shape.length ? value.shape : [];
+    extents.forEach((extent, axis) => {
+      const dim = shape[axis];
+      if (typeof dim === 'string' && /^[A-Za-z_$][\w$]*$/.test(dim) && extent > 0) bound[dim] ??= extent;
+    });
+  }
+  return bound;
+}
+
+/**
+ * The elements of every input by id, checked against its shape, dtype and range.
+ *
+ * @throws UserError
+ */
+export const checkInputs = (
+  inputs: readonly InputSpec[],
+  given: GivenInputs,
+  preprocessing: Preprocessing,
+): Readonly<Record<string, Float32Array>> =>
+  Object.fromEntries(
+    inputs.map((input) => {
+      const value = given.get(input.id) as Given;
+      return [input.id, checkInput(input, 'image' in value ? pixels(input, value, preprocessing) : value)];
+    }),
+  );
+
+/** The one input of token ids. */
+function fromText(ids: readonly number[], inputs: readonly DeclaredInput[]): [string, Given] {
+  if (ids.length === 0) throw usage('--text: the text has no tokens');
+  const [input, ...others] = inputs.filter(({ dtype, shape }) => dtype === 'i32' && shape.length > 0);
+  if (!input || others.length > 0)
+    throw usage(
+      `--text: the model has no single input of token ids; its inputs are ${describeInputs(inputs)}`,
+    );
+  const shape = [...input.shape.slice(1).map(() => 1), ids.length];
+  return [input.id, { shape, data: ids, from: `the ${ids.length} tokens of --text` }];
+}
+
+function pixels(input: InputSpec, { image, from }: Image & Given, how: Preprocessing): Elements & Given {
+  const [batch, channels, height, width] = input.shape;
+  if (input.shape.length !== 4 || batch !== 1 || channels !== 3 || input.dtype !== 'f32')
+    throw new UserError(
+      `input ${input.id}: an image is f32[1, 3, height, width], expected ${input.dtype}${printShape(input.shape)}; got ${from}`,
+    );
+  const size = [height as number, width as number] as const;
+  return { shape: input.shape, data: preprocessImage(image, size, how, `input ${input.id}: ${from}`), from };
+}
+
+export const describeInputs = (inputs: readonly DeclaredInput[]): string =>
   inputs.map((input) => `${input.id} ${input.dtype}${printShape(input.shape)}`).join(', ');
 
-function readOne(text: string, inputs: readonly InputSpec[]): [string, Given][] {
+async function readOne(text: string, inputs: readonly DeclaredInput[]): Promise<[string, Given][]> {
   const match = /^([A-Za-z_$][\w$]*)=(.*)$/s.exec(text);
   if (!match) {
     if (extname(text) !== '.safetensors') {
@@ -62,12 +136,13 @@ function readOne(text: string, inputs: readonly InputSpec[]): [string, Given][] 
   }
   const [, name = '', value = ''] = match;
   if (/^\s*[[{"\d.+-]/.test(value) && !existsSync(value)) return [[name, fromJson(value, `--input ${name}`)]];
-  return [[name, readFile(name, value, inputs.length)]];
+  return [[name, await readFile(name, value, inputs.length)]];
 }
 
-function readFile(name: string, path: string, inputCount: number): Given {
+async function readFile(name: string, path: string, inputCount: number): Promise<Given> {
   if (!existsSync(path)) throw usage(`--input ${name}: there is no file ${path}`);
   const extension = extname(path).toLowerCase();
+  if (IMAGE_EXTENSIONS.includes(extension)) return { image: await readImage(path), from: path };
   try {
     if (extension === '.json') return fromJson(readFileSync(path, 'utf8'), path);
     if (extension === '.npy') return { ...readNpy(path), from: path };
@@ -83,11 +158,13 @@ function readFile(name: string, path: string, inputCount: number): Given {
     if (cause instanceof UserError) throw cause;
     throw new UserError(`--input ${name}: cannot read ${path}: ${systemReason(cause)}`, { cause });
   }
-  throw usage(`--input ${name}: ${path} is of no known type: expected .json, .npy or .safetensors`);
+  throw usage(
+    `--input ${name}: ${path} is of no known type: expected .json, .npy, .safetensors, .png or .jpg`,
+  );
 }
 
 /** Nested arrays of numbers (or one number), all rows of one length. */
-function fromJson(text: string, from: string): Given {
+function fromJson(text: string, from: string): Elements & Given {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -115,7 +192,7 @@ function fromJson(text: string, from: string): Given {
   return { shape, data, from };
 }
 
-function checkInput(input: InputSpec, given: Given): Float32Array {
+function checkInput(input: InputSpec, given: Elements & Given): Float32Array {
   const fail = (message: string): UserError => new UserError(`input ${input.id}: ${message}`);
   if (
     given.shape.length !== input.shape.length ||

@@ -14,7 +14,7 @@ import { timelineText } from '../report/timeline-text.ts';
 import { chooseBackend } from './backend.ts';
 import { checkDims, parseDims } from './dims.ts';
 import { bold, green, type Io, printJson } from './io.ts';
-import { loadModel } from './load-model.ts';
+import { CONFIG_HELP, loadModel } from './load-model.ts';
 import { displayPath } from './load-module.ts';
 import { collect, parseBackend } from './options.ts';
 import { writeFileAtomically } from './write-file.ts';
@@ -22,6 +22,7 @@ import { writeFileAtomically } from './write-file.ts';
 interface InspectFlags {
   readonly dims?: readonly string[];
   readonly budget?: string;
+  readonly config?: string;
   readonly backend: string;
   readonly html?: string;
   readonly json?: true;
@@ -40,6 +41,7 @@ export function addInspect(program: Command, io: Io): void {
     .option('--budget <budget>', 'also plan for this budget and show the planned memory (20%, 512MiB, min)')
     .option('--backend <name>', 'whose cost model --budget uses: webgpu, webasm, cpu or auto', 'webasm')
     .option('--html <file>', 'write the report as one self-contained HTML file')
+    .option('--config <file>', CONFIG_HELP)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText(
       'after',
@@ -52,7 +54,7 @@ async function inspect(reference: string, flags: InspectFlags, io: Io): Promise<
   const dims = parseDims(flags.dims ?? []);
   const budget = parseBudget(flags.budget ?? '100%');
   const asked = parseBackend(flags.backend);
-  const { graph } = await loadModel(reference);
+  const { graph } = await loadModel(reference, { config: flags.config });
   const origins = axisOrigins(graph);
   const notes: Annotate = (node) => axesText(origins.get(node.id));
   const bound =

@@ -1,60 +1,43 @@
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
-import { compileGraph, generate, unchunkedPlan } from '../compile.ts';
-import { parseBudget } from '../compiler/budget.ts';
 import { UserError } from '../errors.ts';
 import { printShape } from '../ir/dims.ts';
-import type { Backend } from '../ir/ops/op.ts';
-import { formatBytes, formatDims, formatMs, formatSlowdown, formatTable } from '../report/format.ts';
-import { listBackends, openDevice } from '../runtime/index.ts';
+import {
+  formatBytes,
+  formatDims,
+  formatMs,
+  formatPercent,
+  formatSlowdown,
+  formatTable,
+} from '../report/format.ts';
 import { randomData } from '../testing/random.ts';
-import { encodeSafetensors, matchParameters, readSafetensors, type WeightNames } from '../weights/index.ts';
-import { DEFAULT_BUDGET_HELP, withBudget } from './budget.ts';
-import { checkDims, parseDims } from './dims.ts';
-import { readGeneratedInfo, signatureOfModule } from './generated.ts';
-import { readInputs } from './inputs.ts';
+import { encodeSafetensors, findCheckpoint } from '../weights/index.ts';
+import { DEFAULT_BUDGET_HELP } from './budget.ts';
+import { readExtras } from './checkpoint-extras.ts';
+import { checkInputs } from './inputs.ts';
 import { CommandFailed, type Io, printJson, progress } from './io.ts';
-import { loadModel } from './load-model.ts';
-import { checkModuleFile, displayPath, splitReference } from './load-module.ts';
-import { collect, parseBackend, parseCap, parseCount } from './options.ts';
+import { CONFIG_HELP } from './load-model.ts';
+import { collect, parseBackend, parseCount } from './options.ts';
 import { compareOutputs, median, type OutputSummary, summariseOutput } from './outputs.ts';
-import { type Elements, type RunResult, Session } from './session.ts';
-import { type Signature, signatureOf } from './signature.ts';
+import { type Answers, answers } from './predictions.ts';
+import { type RunResult, Session } from './session.ts';
+import {
+  readParams,
+  resolveTarget,
+  type Target,
+  type TargetFlags,
+  type Variant,
+  type VariantName,
+} from './target.ts';
 import { writeFileAtomically } from './write-file.ts';
 
-interface RunFlags {
-  readonly dims?: readonly string[];
-  readonly budget?: string;
-  readonly cap?: string;
+interface RunFlags extends TargetFlags {
   readonly backend: string;
   readonly variant?: string;
-  readonly weights?: string;
-  readonly input?: readonly string[];
+  readonly tokenizer?: string;
   readonly seed: string;
   readonly repeat: string;
   readonly out?: string;
   readonly json?: true;
-}
-
-type VariantName = 'unchunked' | 'chunked';
-
-/** A program to run, from a model or from a generated module. */
-interface Target {
-  readonly model: string;
-  readonly dims: Readonly<Record<string, number>>;
-  readonly backend: Backend | undefined;
-  readonly budgetBytes: number;
-  readonly signature: Signature;
-  readonly variants: readonly Variant[];
-  readonly weightNames: WeightNames;
-}
-
-interface Variant {
-  readonly name: VariantName;
-  readonly source: string;
-  readonly plannedPeakBytes: number;
-  /** Undefined where it is not known (a generated module does not say). */
-  readonly largestStorageBytes?: number;
 }
 
 export function addRun(program: Command, io: Io): void {
@@ -73,12 +56,18 @@ export function addRun(program: Command, io: Io): void {
       '--variant <which>',
       'unchunked, chunked or both (default: both for a model, chunked for a module)',
     )
-    .option('--weights <file>', 'parameters from a .safetensors file (default: random, see --seed)')
+    .option('--config <file>', CONFIG_HELP)
+    .option(
+      '--weights <path>',
+      'parameters from a .safetensors file, an index of several, or a folder (default: random, see --seed)',
+    )
     .option(
       '--input <name=value>',
-      'nested JSON, or a .json, .npy or .safetensors file (repeatable; default: random)',
+      'nested JSON, or a .json, .npy, .safetensors, .png or .jpg file (repeatable; default: random)',
       collect,
     )
+    .option('--text <text>', 'a text as token ids')
+    .option('--tokenizer <file>', 'tokenizer.json for texts (default: the one beside the weights)')
     .option('--seed <n>', 'seed of random inputs and parameters', '1')
     .option('--repeat <n>', 'timed runs of each variant, alternating, after one that is not timed', '3')
     .option('--out <file>', 'write the outputs to a .safetensors file')
@@ -88,6 +77,8 @@ export function addRun(program: Command, io: Io): void {
       `
 Examples:
   autochunk run models/llama/model.ts --dims N=64 --budget 20% --weights stories260K.safetensors
+  autochunk run models/gpt2/model.ts --weights gpt2/ --text "The capital of France is"
+  autochunk run models/vit/model.ts --weights vit-base-patch16-224/ --input pixel_values=cat.jpg
   autochunk run generated/llama.n512.ts --input tokens=tokens.npy --backend cpu`,
     )
     .action((reference: string, flags: RunFlags) => run(reference, flags, io));
@@ -98,13 +89,16 @@ async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
   const repeat = parseCount('--repeat', flags.repeat, 1, 1000);
   const asked = parseBackend(flags.backend);
   const wanted = parseVariant(flags.variant);
-  const target = await resolveTarget(reference, flags, asked, io);
-  const { signature } = target;
-
-  const params = readParams(flags.weights, target, seed, io);
-  const given = readInputs(flags.input ?? [], signature.inputs);
+  const { weights, config, tokenizer } = flags;
+  const folder = weights === undefined ? undefined : findCheckpoint(weights).folder;
+  const extras = readExtras({ folder, config, tokenizer });
+  const target = await resolveTarget(reference, flags, asked, extras, io);
+  const { signature, given } = target;
   if (!given && signature.inputs.length > 0) progress(io, `no --input: random inputs, seed ${seed}`);
-  const inputs = given ?? randomData(signature, seed).inputs;
+  const inputs = given
+    ? checkInputs(signature.inputs, given, extras.preprocessing())
+    : randomData(signature, seed).inputs;
+  const params = readParams(weights, target, seed, io);
 
   const sessions: { variant: Variant; session: Session; results: RunResult[] }[] = [];
   try {
@@ -131,7 +125,10 @@ async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
         results.push(await session.run());
       }
     }
-    report(target, sessions, repeat, flags, io);
+    const outputs = sessions.at(-1)?.results.at(-1)?.outputs ?? {};
+    const predictions =
+      given && weights !== undefined ? await answers(outputs, signature.inputs, given, extras) : undefined;
+    report(target, sessions, predictions, repeat, flags, io);
   } finally {
     for (const { session } of sessions) await session.close();
   }
@@ -152,96 +149,6 @@ function chooseVariants(target: Target, wanted: VariantName | 'both' | undefined
   );
 }
 
-async function resolveTarget(
-  reference: string,
-  flags: RunFlags,
-  asked: Backend | undefined,
-  io: Io,
-): Promise<Target> {
-  const { file } = splitReference(reference);
-  checkModuleFile(file);
-  const source = readFileSync(file, 'utf8');
-  const info = await readGeneratedInfo(source);
-  if (info !== undefined) {
-    if (flags.dims !== undefined) {
-      throw new UserError(
-        `--dims: the sizes of a generated module are fixed (${formatDims(info.dims) || 'it has none'})`,
-        { exitCode: 2 },
-      );
-    }
-    return {
-      model: info.model,
-      dims: info.dims,
-      backend: asked ?? (await available(info.backend, io)),
-      budgetBytes: info.budgetBytes,
-      signature: signatureOfModule(info),
-      variants: [{ name: 'chunked', source, plannedPeakBytes: info.plannedPeakBytes }],
-      // It does not know its model's file: like `loadParameters` it takes what it needs.
-      weightNames: { ignore: [/^/] },
-    };
-  }
-  const dims = parseDims(flags.dims ?? []);
-  if (flags.budget !== undefined) parseBudget(flags.budget);
-  const { graph, file: modelFile, weightNames } = await loadModel(reference);
-  checkDims(graph, dims);
-  const probe = await openDevice({ backend: asked ?? 'auto' });
-  const { backend, maxStorageBytes } = probe;
-  await probe.destroy();
-  progress(io, `compiling ${graph.name} for ${backend}`);
-  const { plan, source: chunked } = await withBudget(flags.budget, io, (budget) =>
-    compileGraph(graph, {
-      dims,
-      budget,
-      backend,
-      cap: parseCap(flags.cap) ?? maxStorageBytes,
-      modelFile: displayPath(modelFile),
-    }),
-  );
-  const baseline = unchunkedPlan(plan);
-  const variant = (name: VariantName, text: string, { planned }: typeof plan): Variant => ({
-    name,
-    source: text,
-    plannedPeakBytes: planned.peakBytes,
-    largestStorageBytes: planned.largestStorageBytes,
-  });
-  return {
-    model: plan.model,
-    dims,
-    backend,
-    budgetBytes: plan.budgetBytes,
-    signature: signatureOf(plan.graph),
-    variants: [variant('unchunked', await generate(baseline), baseline), variant('chunked', chunked, plan)],
-    weightNames,
-  };
-}
-
-/** The backend a module was compiled for, or undefined (auto) with a note where this machine does not have it. */
-async function available(backend: string, io: Io): Promise<Backend | undefined> {
-  const info = (await listBackends()).find((entry) => entry.backend === backend);
-  if (info?.available) return info.backend;
-  progress(
-    io,
-    `compiled for ${backend}, which is not available here (${info?.reason ?? 'unknown'}): choosing automatically`,
-  );
-  return undefined;
-}
-
-function readParams(path: string | undefined, target: Target, seed: number, io: Io): Elements {
-  const { params } = target.signature;
-  if (path === undefined) {
-    if (params.length > 0) progress(io, `no --weights: random parameters, seed ${seed}`);
-    return randomData(target.signature, seed).params;
-  }
-  const { tensors } = readSafetensors(path);
-  const matched = matchParameters(params, tensors, { ...target.weightNames, file: path });
-  return Object.fromEntries(
-    params.map(({ id, key }) => [
-      id,
-      Float32Array.from((matched.get(key) as { data: ArrayLike<number> }).data),
-    ]),
-  );
-}
-
 interface VariantReport {
   readonly plannedPeakBytes: number;
   readonly measuredPeakBytes: number;
@@ -252,6 +159,7 @@ interface VariantReport {
 function report(
   target: Target,
   sessions: readonly { variant: Variant; session: Session; results: readonly RunResult[] }[],
+  predictions: Answers | undefined,
   repeat: number,
   flags: RunFlags,
   io: Io,
@@ -309,6 +217,7 @@ function report(
     identical: difference?.identical ?? null,
     repeat,
     outputs: summaries,
+    predictions: predictions ?? null,
     kernels,
   };
   if (flags.json) printJson(io, document);
@@ -328,6 +237,7 @@ interface RunDocument {
   readonly maxAbsDiff: number | null;
   readonly identical: boolean | null;
   readonly outputs: readonly OutputSummary[];
+  readonly predictions: Answers | null;
 }
 
 function describeRun(run: RunDocument): string {
@@ -361,6 +271,11 @@ function describeRun(run: RunDocument): string {
       `  ${output.name} ${output.dtype}${printShape(output.shape)} = ${first}${output.shape.length > 0 ? ', …' : ''}`,
       `    min ${output.min.toPrecision(6)}, max ${output.max.toPrecision(6)}, mean ${output.mean.toPrecision(6)}${bad}, sha256 ${output.checksum}`,
     );
+  }
+  if (run.predictions) {
+    lines.push(`  likeliest ${run.predictions.of}:`);
+    for (const { id, text, probability } of run.predictions.list)
+      lines.push(`    ${formatPercent(probability).padStart(7)}  ${JSON.stringify(text)} (${id})`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -10,12 +10,13 @@ import { type Device, openDevice } from '../runtime/index.ts';
 import { randomData, randomSource } from '../testing/random.ts';
 import { parseDims } from './dims.ts';
 import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
-import { loadModel } from './load-model.ts';
+import { CONFIG_HELP, loadModel } from './load-model.ts';
 import { collect, parseBackend, parseCount } from './options.ts';
 
 interface VerifyFlags {
   readonly dims?: readonly string[];
   readonly budget?: string;
+  readonly config?: string;
   readonly backend: string;
   readonly runs: string;
   readonly seed: string;
@@ -48,6 +49,7 @@ export function addVerify(program: Command, io: Io): void {
       'fix the budget (default: drawn between the smallest reachable and the unchunked peak)',
     )
     .option('--backend <name>', 'webgpu, webasm, cpu or auto', 'auto')
+    .option('--config <file>', CONFIG_HELP)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText('after', '\nExample:\n  autochunk verify models/llama/model.ts --runs 100 --seed 7')
     .action((reference: string, flags: VerifyFlags) => verify(reference, flags, io));
@@ -75,7 +77,7 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
   const fixed = parseDims(flags.dims ?? []);
   const budget = flags.budget === undefined ? undefined : parseBudget(flags.budget);
   const asked = parseBackend(flags.backend);
-  const { graph } = await loadModel(reference);
+  const { graph } = await loadModel(reference, { config: flags.config });
   const unknown = Object.keys(fixed).filter((name) => !graph.dims.includes(name));
   if (unknown.length > 0) {
     const has =

@@ -98,17 +98,17 @@ export class ConfigFields {
   }
 }
 
-/** Reads a checkpoint's parsed `config.json`. Call {@link finish} before using what was read. */
+/** Reads the parsed `config.json` of a checkpoint, or another of its JSON files. Call {@link finish} before using what was read. */
 export class ConfigReader extends ConfigFields {
   private readonly file: string;
 
-  /** @throws UserError when `json` is not an object, or its `model_type` is none of `modelTypes` */
-  constructor(json: unknown, modelTypes: readonly string[], file = 'config.json') {
+  /** @throws UserError when `json` is not an object, or its `model_type` is none of `modelTypes` (undefined: any, or none) */
+  constructor(json: unknown, modelTypes: readonly string[] | undefined, file = 'config.json') {
     if (!isObject(json)) throw new UserError(`${file}: expected a JSON object`);
     super(json, '', { wrong: [], unsupported: [] });
     this.file = file;
     const type = this.raw('model_type');
-    if (typeof type !== 'string' || !modelTypes.includes(type))
+    if (modelTypes && !(typeof type === 'string' && modelTypes.includes(type)))
       throw new UserError(
         `${file}: model_type is ${show(type)}, this model takes ${modelTypes.map(show).join(' or ')}`,
       );
@@ -121,7 +121,7 @@ export class ConfigReader extends ConfigFields {
     const { wrong, unsupported } = this.faults;
     if (wrong.length + unsupported.length === 0) return;
     const sections = [reportSection('wrong', wrong), reportSection('not supported', unsupported)];
-    const message = `${this.file} describes a model that cannot be built\n${sections.filter((text) => text !== '').join('\n')}`;
+    const message = `${this.file} cannot be used\n${sections.filter((text) => text !== '').join('\n')}`;
     throw wrong.length > 0 ? new UserError(message) : new UnsupportedError(message);
   }
 }

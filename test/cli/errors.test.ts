@@ -201,7 +201,7 @@ const cases: Readonly<Record<string, readonly ErrorCase[]>> = {
     {
       argv: 'run tokens.ts#first --dims N=3 --input ids=[1,2,3]',
       code: 2,
-      says: ['--input: there is no input ids; the inputs are tokens i32[3]'],
+      says: ['--input: there is no input ids; the inputs are tokens i32[N]'],
     },
     {
       argv: 'run attention.ts --dims N=2 --input x=[[1,2],[3]]',
@@ -238,7 +238,7 @@ const cases: Readonly<Record<string, readonly ErrorCase[]>> = {
     {
       argv: 'run attention.ts --dims N=2 --weights gone.safetensors',
       code: 1,
-      says: ['cannot read gone.safetensors'],
+      says: ['there is no file or folder gone.safetensors'],
     },
   ],
   'generated modules': [

@@ -103,7 +103,7 @@ describe('gpt2/config.json', () => {
       quantization_config: { bits: 4 },
     };
     expect(messageOf(() => gpt2.fromConfig(json, 'gpt2/config.json'))).toMatchInlineSnapshot(`
-      "gpt2/config.json describes a model that cannot be built
+      "gpt2/config.json cannot be used
         wrong (3):
           vocab_size: expected a positive integer, got "50257"
           n_layer: expected a positive integer, got 0
@@ -198,7 +198,7 @@ describe('llama/config.json', () => {
       rope_scaling: { rope_type: 'yarn', factor: 4 },
     };
     expect(messageOf(() => llama.fromConfig(json))).toMatchInlineSnapshot(`
-      "config.json describes a model that cannot be built
+      "config.json cannot be used
         wrong (2):
           num_key_value_heads: 5 do not divide 32 attention heads
           head_dim: 63 is odd; rotary positions turn pairs of channels
@@ -209,7 +209,7 @@ describe('llama/config.json', () => {
     expect(
       messageOf(() => readLlamaConfig({ ...LLAMA32, rope_scaling: { rope_type: 'llama3', factor: '8' } })),
     ).toMatchInlineSnapshot(`
-      "config.json describes a model that cannot be built
+      "config.json cannot be used
         wrong (4):
           rope_scaling.factor: expected a positive number, got "8"
           rope_scaling.low_freq_factor: expected a positive number, got nothing
