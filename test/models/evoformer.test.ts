@@ -1,12 +1,24 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { evoformer, evoformer48, evoformerSmall, weightNames } from '../../models/evoformer/model.ts';
+import { EVOFORMER_SMALL } from '../../models/evoformer/config.ts';
+import {
+  evoformer,
+  evoformer48,
+  evoformerSmall,
+  evoformerStack,
+  weightNames,
+} from '../../models/evoformer/model.ts';
 import { compileGraph, generate, loadModule, unchunkedPlan } from '../../src/compile.ts';
 import { BudgetError } from '../../src/compiler/budget.ts';
 import type { Model } from '../../src/dsl/model.ts';
 import type { Plan } from '../../src/ir/plan.ts';
 import * as runtime from '../../src/runtime/index.ts';
 import { trace } from '../../src/trace/tracer.ts';
-import { matchParameters, readSafetensors, type WeightTensor } from '../../src/weights/index.ts';
+import {
+  matchParameters,
+  readSafetensors,
+  type StoredTensor,
+  type WeightTensor,
+} from '../../src/weights/index.ts';
 import { testBackends } from '../support/backends.ts';
 import { evalGraph } from '../support/eval-graph.ts';
 
@@ -59,6 +71,58 @@ test.each(CASES)('%s: the traced block, interpreted in float64, against OpenFold
     expect(outputs[output]?.shape).toEqual(reference.shape);
     expect(maxDifference(outputs[output]!.data, reference.data)).toBeLessThan(FLOAT64_TOLERANCE);
   }
+});
+
+describe('the stack', () => {
+  const stack = (blocks: number) => trace(evoformerStack('stack', { ...EVOFORMER_SMALL, no_blocks: blocks }));
+  /** The file of a whole model: every block with the weights of the small one. */
+  const file = (blocks: number): Map<string, StoredTensor> => {
+    const dict = new Map<string, StoredTensor>();
+    for (const { key } of graph.params)
+      for (let i = 0; i < blocks; i++) dict.set(`evoformer.blocks.${i}.${key}`, tensors.get(key)!);
+    const first = tensors.get('outer_product_mean.linear_1.weight')!;
+    const bias = tensors.get('outer_product_mean.linear_1.bias')!;
+    dict.set('evoformer.linear.weight', first);
+    dict.set('evoformer.linear.bias', bias);
+    dict.set('structure_module.linear_in.weight', first);
+    return dict;
+  };
+  const narrow = { ...EVOFORMER_SMALL, c_s: 8 };
+
+  test('applies its blocks one after another, and projects the first sequence', () => {
+    const twice = trace(evoformerStack('stack', narrow));
+    const params = matchParameters(twice.params, file(2), weightNames);
+    const inputs = Object.fromEntries(INPUTS.map((input) => [input, fixture(`case1.${input}`)]));
+    const { m, z, s } = evalGraph(twice, dims, inputs, params);
+    const once = evalGraph(graph, dims, inputs, weights);
+    const again = evalGraph(graph, dims, { ...inputs, m: once.m!, z: once.z! }, weights);
+    expect(m!.data).toEqual(again.m!.data);
+    expect(z!.data).toEqual(again.z!.data);
+    expect(s!.shape).toEqual([11, 8]);
+    const { data: weight } = fixture('outer_product_mean.linear_1.weight');
+    const { data: bias } = fixture('outer_product_mean.linear_1.bias');
+    const expected = Array.from({ length: 11 * 8 }, (_, at) => {
+      const [residue, channel] = [Math.floor(at / 8), at % 8];
+      let sum = bias[channel] as number;
+      for (let c = 0; c < 32; c++) sum += m!.data[residue * 32 + c]! * (weight[channel * 32 + c] as number);
+      return sum;
+    });
+    expect(maxDifference(s!.data, expected)).toBeLessThan(1e-12);
+  });
+
+  test('files with other blocks, widths or old names get one report', () => {
+    const more = file(3);
+    const [old] = [...more.keys()].filter((key) =>
+      key.includes('blocks.1.pair_stack.tri_att_end.mha.linear_o.bias'),
+    );
+    more.set(old!.replace('pair_stack', 'core'), more.get(old!)!);
+    more.delete(old!);
+    const report = (): unknown => matchParameters(stack(2).params, more, weightNames);
+    expect(report).toThrow('missing (1):\n    blocks.1.pair_stack.tri_att_end.mha.linear_o.bias [16]');
+    expect(report).toThrow('linear.weight: expected [24, 32], got [8, 32]');
+    expect(report).toThrow('unexpected (94)');
+    expect(report).not.toThrow('structure_module');
+  });
 });
 
 describe.each(testBackends)('the small block on %s', (backend) => {
