@@ -54,8 +54,13 @@ function embedTime(timestep: Tensor<[1]>, width: number, config: UnetConfig): Co
   return silu(embedding);
 }
 
-/** The model that the `unet/config.json` of a diffusers checkpoint describes. */
-export const fromConfig = (json: unknown) => unet('unet', readUnetConfig(json));
+/**
+ * The model that a checkpoint's parsed `config.json` describes.
+ *
+ * @param file name for messages
+ * @throws UserError naming every field that is wrong or not supported
+ */
+export const fromConfig = (json: unknown, file?: string) => unet('unet', readUnetConfig(json, file));
 
 /** Random weights, for tests. */
 export const unetSmall = unet('unet-small', UNET_SMALL);

@@ -1,4 +1,16 @@
-import { boolean, count, type Field, number, oneOf, readConfig } from '../read-config.ts';
+import { ConfigReader } from 'autochunk/weights';
+
+/** Names of activations in `config.json` files. */
+const ACTIVATIONS = {
+  gelu: 'gelu',
+  gelu_new: 'gelu-tanh',
+  gelu_pytorch_tanh: 'gelu-tanh',
+  gelu_fast: 'gelu-tanh',
+  relu: 'relu',
+  silu: 'silu',
+  swish: 'silu',
+} as const;
+export type Activation = (typeof ACTIVATIONS)[keyof typeof ACTIVATIONS];
 
 /** The fields of a Hugging Face `config.json` that a ViT classifier needs, under their names there. */
 export interface VitConfig {
@@ -11,8 +23,8 @@ export interface VitConfig {
   readonly num_hidden_layers: number;
   readonly num_attention_heads: number;
   readonly intermediate_size: number;
-  /** `gelu` is the exact one, `gelu_new` its tanh approximation. */
-  readonly hidden_act: 'gelu' | 'gelu_new';
+  /** `gelu` (the exact one) when absent. */
+  readonly activation?: Activation;
   readonly layer_norm_eps: number;
   readonly qkv_bias: boolean;
   /** Classes; in a `config.json` the number of entries of `id2label`. */
@@ -23,7 +35,6 @@ const published = {
   image_size: 224,
   patch_size: 16,
   num_channels: 3,
-  hidden_act: 'gelu',
   layer_norm_eps: 1e-12,
   qkv_bias: true,
   num_labels: 1000,
@@ -59,40 +70,49 @@ export const VIT_L16: VitConfig = {
 /** ViT-B/16 at 1024 × 1024 pixels, with a position table of its own: for studying memory; there are no weights for it. */
 export const VIT_B16_1024: VitConfig = { ...VIT_B16, image_size: 1024 };
 
-const isPair = (value: unknown): value is readonly [number, number] =>
-  Array.isArray(value) && value.length === 2 && value.every((side) => count().accepts(side));
-
-/** A side, or [height, width]. */
-const size = (fallback: number): Field<number | readonly [height: number, width: number]> => ({
-  expected: 'a positive integer or [height, width]',
-  accepts: (value): value is number | readonly [number, number] => count().accepts(value) || isPair(value),
-  fallback,
-});
-
 /**
- * Reads the `config.json` of a Hugging Face `ViTForImageClassification`; absent fields have the defaults they have there.
+ * Reads the parsed `config.json` of a Hugging Face ViT. Fields that it leaves out have the defaults of Hugging Face.
  *
- * @throws UserError naming every field that is malformed or not supported
+ * @throws UserError naming every field that is wrong or not supported
  */
-export function readVitConfig(json: unknown): VitConfig {
-  const { id2label } = (json ?? {}) as { readonly id2label?: unknown };
-  const labels = typeof id2label === 'object' && id2label !== null ? Object.keys(id2label).length : 2;
-  return readConfig<VitConfig>(
-    'ViT config.json',
-    json,
-    {
-      image_size: size(224),
-      patch_size: size(16),
-      num_channels: count(3),
-      hidden_size: count(768),
-      num_hidden_layers: count(12),
-      num_attention_heads: count(12),
-      intermediate_size: count(3072),
-      hidden_act: oneOf(['gelu', 'gelu_new'], 'gelu'),
-      layer_norm_eps: number(1e-12),
-      qkv_bias: boolean(true),
-      num_labels: count(labels),
-    },
-    { model_type: 'vit' },
-  );
+export function readVitConfig(json: unknown, file?: string): VitConfig {
+  const fields = new ConfigReader(json, ['vit'], file);
+  const config: VitConfig = {
+    image_size: readSize(fields, 'image_size', 224),
+    patch_size: readSize(fields, 'patch_size', 16),
+    num_channels: fields.integer('num_channels', 3),
+    hidden_size: fields.integer('hidden_size', 768),
+    num_hidden_layers: fields.integer('num_hidden_layers', 12),
+    num_attention_heads: fields.integer('num_attention_heads', 12),
+    intermediate_size: fields.integer('intermediate_size', 3072),
+    activation: fields.choice('hidden_act', ACTIVATIONS, 'gelu'),
+    layer_norm_eps: fields.number('layer_norm_eps', 1e-12),
+    qkv_bias: fields.boolean('qkv_bias', true),
+    num_labels: readLabels(fields),
+  };
+  const { hidden_size, num_attention_heads: heads } = config;
+  if (hidden_size % heads !== 0)
+    fields.reject('num_attention_heads', `${heads} heads do not divide hidden_size ${hidden_size}`);
+  fields.finish();
+  return config;
+}
+
+/** One number for both sides, or [height, width]. */
+function readSize(fields: ConfigReader, name: string, absent: number): VitConfig['image_size'] {
+  const value = fields.raw(name);
+  if (!Array.isArray(value)) return fields.integer(name, absent);
+  const [height, width] = value;
+  if (value.length === 2 && value.every((side) => Number.isSafeInteger(side) && side > 0))
+    return [height, width];
+  fields.reject(name, `expected a positive integer or [height, width], got ${JSON.stringify(value)}`);
+  return absent;
+}
+
+/** Files list the classes by name. */
+function readLabels(fields: ConfigReader): number {
+  const labels = fields.raw('id2label');
+  if (labels === undefined) return fields.integer('num_labels', 2);
+  const count = typeof labels === 'object' && labels !== null ? Object.keys(labels).length : 0;
+  if (count === 0) fields.reject('id2label', `expected an object of classes, got ${JSON.stringify(labels)}`);
+  return count;
 }

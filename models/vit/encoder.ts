@@ -4,12 +4,14 @@ import {
   nn,
   permute,
   range,
+  relu,
   reshape,
   scaledDotProductAttention,
   scope,
+  silu,
   type Tensor,
 } from 'autochunk';
-import type { VitConfig } from './config.ts';
+import type { Activation, VitConfig } from './config.ts';
 
 /** Activations [B, class token and patches, channels]. */
 export type Tokens = Tensor<readonly ['B', number, number]>;
@@ -45,8 +47,14 @@ function attention(x: Tokens, config: VitConfig): Tokens {
   return nn.linear('output.dense', merged, hidden_size);
 }
 
-function mlp(x: Tokens, { hidden_size, intermediate_size, hidden_act }: VitConfig): Tokens {
+function mlp(x: Tokens, { hidden_size, intermediate_size, activation = 'gelu' }: VitConfig): Tokens {
   const hidden = nn.linear('intermediate.dense', x, intermediate_size);
-  const active = gelu(hidden, hidden_act === 'gelu' ? 'erf' : 'tanh');
-  return nn.linear('output.dense', active, hidden_size);
+  return nn.linear('output.dense', ACTIVATE[activation](hidden), hidden_size);
 }
+
+const ACTIVATE = {
+  gelu: (x) => gelu(x),
+  'gelu-tanh': (x) => gelu(x, 'tanh'),
+  relu: (x) => relu(x),
+  silu: (x) => silu(x),
+} satisfies Record<Activation, (x: Tokens) => Tokens>;

@@ -36,8 +36,13 @@ export const vit = (name: string, config: VitConfig, options: VitOptions = {}) =
     return options.features ? { logits, last_hidden_state: features } : { logits };
   });
 
-/** The model that the `config.json` of a Hugging Face checkpoint describes. */
-export const fromConfig = (json: unknown) => vit('vit', readVitConfig(json));
+/**
+ * The model that a checkpoint's parsed `config.json` describes.
+ *
+ * @param file name for messages
+ * @throws UserError naming every field that is wrong or not supported
+ */
+export const fromConfig = (json: unknown, file?: string) => vit('vit', readVitConfig(json, file));
 
 /** Random weights, for tests. */
 export const vitTiny = vit('vit-tiny', VIT_TINY, { features: true });

@@ -8,6 +8,7 @@ import { trace } from '../../src/trace/tracer.ts';
 import { matchParameters } from '../../src/weights/index.ts';
 import { testBackends } from '../support/backends.ts';
 import { evalGraph } from '../support/eval-graph.ts';
+import { messageOf } from '../weights/support.ts';
 import {
   bits,
   maxDifference,
@@ -115,16 +116,25 @@ describe('config.json', () => {
       layers_per_block: [1, 2],
       norm_eps: '1e-5',
     };
-    expect(() => readUnetConfig(wrong)).toThrowErrorMatchingInlineSnapshot(`
-      [UserError: U-Net config.json:
-        down_block_types: expected a list of "CrossAttnDownBlock2D" or "DownBlock2D", got ["DownBlock2D","AttnDownBlock2D"]
-        layers_per_block: expected a positive integer, got [1,2]
-        norm_eps: expected a number, got "1e-5"
-        act_fn: only "silu" is supported, got "gelu"
-        class_embed_type: only null is supported, got "timestep"]
+    expect(messageOf(() => fromConfig(wrong, 'unet/config.json'))).toMatchInlineSnapshot(`
+      "unet/config.json cannot be used
+        wrong (2):
+          layers_per_block: expected a positive integer, got [1,2]
+          norm_eps: expected a positive number, got "1e-5"
+        not supported (3):
+          down_block_types: expected a list of CrossAttnDownBlock2D and DownBlock2D, got ["DownBlock2D","AttnDownBlock2D"]
+          act_fn: "gelu" is not supported: activations are SiLU
+          class_embed_type: "timestep" is not supported: there are no class embeddings"
     `);
-    expect(() => readUnetConfig({ block_out_channels: [32, 64] })).toThrowErrorMatchingInlineSnapshot(
-      `[UserError: U-Net config.json: block_out_channels has 2 resolutions, but down_block_types has 4, up_block_types has 4]`,
-    );
+    const levels = { block_out_channels: [32, 60], attention_head_dim: [4, 7, 8] };
+    expect(messageOf(() => readUnetConfig(levels))).toMatchInlineSnapshot(`
+      "config.json cannot be used
+        wrong (5):
+          down_block_types: 4 entries for the 2 of block_out_channels
+          up_block_types: 4 entries for the 2 of block_out_channels
+          attention_head_dim: 3 entries for the 2 of block_out_channels
+          attention_head_dim: 7 heads do not divide 60 channels
+          norm_num_groups: 32 groups do not divide 60 channels"
+    `);
   });
 });

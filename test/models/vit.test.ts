@@ -1,6 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readVitConfig, VIT_B16, VIT_L16, VIT_TINY } from '../../models/vit/config.ts';
-import { fromConfig, vit, vitB16, vitB16Large, vitL16, vitTiny, weightNames } from '../../models/vit/model.ts';
+import {
+  fromConfig,
+  vit,
+  vitB16,
+  vitB16Large,
+  vitL16,
+  vitTiny,
+  weightNames,
+} from '../../models/vit/model.ts';
 import { compileModel } from '../../src/compile.ts';
 import { UserError } from '../../src/errors.ts';
 import * as runtime from '../../src/runtime/index.ts';
@@ -8,6 +16,7 @@ import { trace } from '../../src/trace/tracer.ts';
 import { matchParameters } from '../../src/weights/index.ts';
 import { testBackends } from '../support/backends.ts';
 import { evalGraph } from '../support/eval-graph.ts';
+import { messageOf } from '../weights/support.ts';
 import {
   bits,
   maxDifference,
@@ -107,6 +116,17 @@ describe('other image and patch sizes', () => {
   });
 });
 
+test('activations of the MLP', () => {
+  const ops = (activation: 'gelu' | 'gelu-tanh' | 'relu' | 'silu') =>
+    trace(vit('other', { ...VIT_TINY, activation })).nodes.flatMap((node) =>
+      node.kind === 'op' && ['gelu', 'relu', 'silu'].includes(node.op) ? [[node.op, node.attrs]] : [],
+    );
+  expect(ops('gelu')[0]).toEqual(['gelu', { tanh: false }]);
+  expect(ops('gelu-tanh')[0]).toEqual(['gelu', { tanh: true }]);
+  expect(ops('relu')[0]).toEqual(['relu', {}]);
+  expect(ops('silu')[0]).toEqual(['silu', {}]);
+});
+
 describe('config.json', () => {
   const labels = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, i) => [i, `class ${i}`]));
@@ -132,30 +152,32 @@ describe('config.json', () => {
   };
 
   test('of the published checkpoints gives the published models', () => {
-    expect(readVitConfig(large)).toEqual(VIT_L16);
-    expect(readVitConfig({ model_type: 'vit', id2label: labels(1000) })).toEqual(VIT_B16);
+    expect(readVitConfig(large)).toEqual({ ...VIT_L16, activation: 'gelu' });
+    expect(readVitConfig({ model_type: 'vit', id2label: labels(1000) })).toMatchObject(VIT_B16);
     expect(parameterCount(fromConfig(large))).toBe(304_326_632);
   });
 
   test('everything that is wrong is said at once', () => {
     const wrong = {
-      model_type: 'deit',
+      model_type: 'vit',
       hidden_act: 'quick_gelu',
+      hidden_size: 100,
       image_size: [224, 0],
       num_hidden_layers: 2.5,
       qkv_bias: 'yes',
-      id2label: labels(3),
+      id2label: [],
     };
-    expect(() => readVitConfig(wrong)).toThrowErrorMatchingInlineSnapshot(`
-      [UserError: ViT config.json:
-        image_size: expected a positive integer or [height, width], got [224,0]
-        num_hidden_layers: expected a positive integer, got 2.5
-        hidden_act: expected "gelu" or "gelu_new", got "quick_gelu"
-        qkv_bias: expected true or false, got "yes"
-        model_type: only "vit" is supported, got "deit"]
+    expect(messageOf(() => fromConfig(wrong, 'vit/config.json'))).toMatchInlineSnapshot(`
+      "vit/config.json cannot be used
+        wrong (5):
+          image_size: expected a positive integer or [height, width], got [224,0]
+          num_hidden_layers: expected a positive integer, got 2.5
+          qkv_bias: expected true or false, got "yes"
+          id2label: expected an object of classes, got []
+          num_attention_heads: 12 heads do not divide hidden_size 100
+        not supported (1):
+          hidden_act: "quick_gelu" is not supported; supported: gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, swish"
     `);
-    expect(() => readVitConfig([])).toThrowErrorMatchingInlineSnapshot(
-      `[UserError: ViT config.json: expected a JSON object, got []]`,
-    );
+    expect(messageOf(() => readVitConfig({ model_type: 'deit' }))).toMatchInlineSnapshot(`"config.json: model_type is "deit", this model takes "vit""`);
   });
 });
