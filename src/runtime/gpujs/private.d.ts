@@ -50,6 +50,8 @@ declare module 'gpu.js/src/backend/function-node.js' {
     getMemberExpressionDetails(ast: Ast): MemberDetails;
     astGeneric(ast: Ast, into: string[]): string[];
     getType(ast: Ast): string;
+    /** What is known of the variable that an identifier names. */
+    getDeclaration(identifier: Ast): { valueType: string | null } | null;
     /** Called once with the parsed function, before anything looks at it. */
     traceFunctionAST(ast: Ast): void;
     /** Whether a loop is known to end, so that it needs no iteration counter. */
@@ -84,9 +86,15 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
   /** One method per opcode, each appending it and returning the emitter. */
   export interface WasmFunctionEmitter {
     addLocal(type: ValueType): number;
+    /** The code so far. */
+    readonly bytes: number[];
     block(): this;
     loop(): this;
+    if_(): this;
+    else_(): this;
     end(): this;
+    return_(): this;
+    drop(): this;
     br(depth: number): this;
     brIf(depth: number): this;
     call(name: string): this;
@@ -94,8 +102,6 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
     localGet(index: number): this;
     localSet(index: number): this;
     localTee(index: number): this;
-    globalGet(index: number): this;
-    globalSet(index: number): this;
     i32Const(value: number): this;
     i32Load(offset: number): this;
     f32Load(offset: number): this;
@@ -145,7 +151,6 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
   export class WasmModuleBuilder {
     addMemoryImport(initial: number, maximum: number, shared?: boolean): this;
     addFuncImport(name: string, params: ValueType[], results: ValueType[]): number;
-    addGlobal(type: ValueType, mutable: boolean, initialValue: number): number;
     addFunction(
       name: string,
       signature: { params?: ValueType[]; results?: ValueType[]; locals?: ValueType[] },
@@ -157,7 +162,7 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
 
 declare module 'gpu.js/src/backend/web-assembly/function-node.js' {
   import { type Ast, FunctionNode } from 'gpu.js/src/backend/function-node.js';
-  import type { WasmFunctionEmitter } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
+  import type { ValueType, WasmFunctionEmitter } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
   export class WebAssemblyFunctionNode extends FunctionNode {
     /** Absent during the analysis pass, which emits into the void. */
     assembler: unknown;
@@ -174,9 +179,25 @@ declare module 'gpu.js/src/backend/web-assembly/function-node.js' {
     vMaskDepth: number;
     /** Local of the mask of lanes that returned early; -1 when none can. */
     vRetMask: number;
+    /** Local of the mask of lanes that are on. */
+    vCur: number;
     vInfo: { exprVarying(ast: Ast): boolean };
-    emitFunction(assembler: unknown): void;
-    emitVectorFunction(assembler: unknown): void;
+    /** Blocks open around the current position. */
+    depth: number;
+    emitFunction(assembler: unknown): WasmFunctionEmitter;
+    emitVectorFunction(assembler: unknown): WasmFunctionEmitter;
+    stmtVariableDeclaration(ast: Ast): void;
+    setScalarLocal(name: string, type: ValueType, gpujsType: string, initialise: () => void): void;
+    stmtReturn(ast: Ast): void;
+    vstmtReturn(ast: Ast): void;
+    emitArrayElement(element: Ast): void;
+    vEmitArrayElement(element: Ast): void;
+    /** Pushes the byte address of the result of the one-lane function. */
+    emitComponentAddress(dataIndex: unknown, count: number, component: number): void;
+    /** Stores locals of four lanes each. */
+    vStoreOutput(values: readonly number[]): void;
+    vRetireOrReturn(): void;
+    vCoerce(from: string, to: string): string;
     emitIndex(ast: Ast): void;
     vEmitIndex(ast: Ast): void;
     emitFlatLoad(

@@ -1,14 +1,16 @@
 import type { Ast } from 'gpu.js/src/backend/function-node.js';
 import { WebAssemblyFunctionNode } from 'gpu.js/src/backend/web-assembly/function-node.js';
 import type { ValueType, WasmFunctionEmitter } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
+import { integerCounters } from './integer-counters.ts';
 import { restoreNumbers } from './restore-numbers.ts';
+import { canTileRows, tileRows } from './tile-rows.ts';
 import { makeNamesUnique } from './unique-names.ts';
 import { vectorMath } from './webasm-math.ts';
 
 /** What is known of a stride when a module is compiled: 0 and 1 need no multiplication, `n` is read at run time. */
 export type StrideClass = 0 | 1 | 'n';
 
-/** Where the emitted code finds an array: wasm locals with its first element and its strides. */
+/** Where the emitted code finds an array: wasm locals with the address of its first element and its strides, in bytes. */
 export interface StridedArray {
   readonly base: number;
   readonly strides: readonly [z: number, y: number, x: number];
@@ -17,7 +19,7 @@ export interface StridedArray {
 
 /** What gpu.js's emitter gets to know of the module around it. */
 export interface Assembler {
-  /** Receives the functions; loads the locals named below at their start. */
+  /** Receives the functions; sets the locals named below at their start. */
   readonly module: {
     addFunction(
       name: string,
@@ -29,14 +31,22 @@ export interface Assembler {
     /** By scalar argument: its local, and its byte address in the parameter block. */
     readonly scalars: Readonly<Record<string, { local: number; type: 'i32' | 'f32'; offset: number }>>;
     readonly outputOffset: 0;
-    /** Local with the highest element index at which four elements can be loaded. */
+    /** Local with the byte address of the result, and local with the distance between rows of results. */
+    readonly result: number;
+    readonly resultRow: number;
+    /** Local with the highest address at which four elements can be loaded. */
     readonly limit: number;
     /** Locals with the thread's coordinates. */
     readonly thread: Readonly<Record<string, number>>;
   };
-  readonly globals: { readonly threadX: number; readonly dataIndex: number };
+  readonly globals: Readonly<Record<string, never>>;
   readonly helperInfo: null;
 }
+
+/** The opcode with the alignment and the offset of a float. */
+const V128_LOAD32_SPLAT = [0xfd, 0x09, 2, 0];
+/** log2 of the bytes of an element. */
+const ELEMENT_SHIFT = 2;
 
 interface Subscript {
   readonly ast: Ast;
@@ -62,11 +72,40 @@ const isLane = (ast: Ast): boolean =>
  */
 export class StridedWebasmNode extends WebAssemblyFunctionNode {
   declare assembler: Assembler | null;
+  /** Whether {@link TiledWebasmNode} takes this kernel too; known once it is parsed. */
+  tileable = false;
+
+  /** End of the last `f32.load` and where it starts, in the code so far. */
+  #load = { start: -1, end: -1 };
+  /** Loop counters that are integers, with their first values. */
+  #counters: ReadonlyMap<string, number> = new Map();
 
   override traceFunctionAST(ast: Ast): void {
+    this.rewrite(ast);
+    super.traceFunctionAST(ast);
+    this.#counters = integerCounters(ast);
+  }
+
+  /** Counters that never leave the integers are integers; gpu.js would count in floats and convert at every use. */
+  override stmtVariableDeclaration(ast: Ast): void {
+    for (const declarator of ast.declarations as Ast[]) {
+      const id = field(declarator, 'id');
+      const start = this.#counters.get(id.name as string);
+      const declaration = this.getDeclaration(id);
+      if (start === undefined || !declaration) {
+        super.stmtVariableDeclaration({ ...ast, declarations: [declarator] });
+      } else {
+        declaration.valueType = 'Integer';
+        this.setScalarLocal(id.name as string, 'i32', 'Integer', () => this.em.i32Const(start));
+      }
+    }
+  }
+
+  /** Changes the parsed kernel before gpu.js looks at it. */
+  protected rewrite(ast: Ast): void {
     makeNamesUnique(ast);
     restoreNumbers(ast);
-    super.traceFunctionAST(ast);
+    this.tileable = canTileRows(ast);
   }
 
   override isSafe(): boolean {
@@ -104,8 +143,46 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
       return 'f32';
     }
     this.#address(name, this.#subscripts(name, x, y, z));
+    const start = this.em.bytes.length;
     this.em.f32Load(0);
+    this.#load = { start, end: this.em.bytes.length };
     return 'f32';
+  }
+
+  /** One element for all lanes is one instruction when it comes from memory. */
+  override vCoerce(from: string, to: string): string {
+    const { bytes } = this.em;
+    if (from !== 'f32' || to !== 'vf32' || this.#load.end !== bytes.length) return super.vCoerce(from, to);
+    bytes.length = this.#load.start;
+    bytes.push(...V128_LOAD32_SPLAT);
+    return to;
+  }
+
+  override emitComponentAddress(): void {
+    this.em.localGet(this.assembler === null ? 0 : this.#layout().result);
+  }
+
+  /** One quad of lanes for every row of the tile. */
+  override vStoreOutput(rows: readonly number[]): void {
+    const em = this.em;
+    const { result, resultRow } = this.#layout();
+    const address = (row: number): void => {
+      em.localGet(result);
+      if (row > 0) em.localGet(resultRow).i32Const(row).i32Mul().i32Add();
+    };
+    const masked = this.vMaskDepth > 0 || this.vRetMask !== -1;
+    rows.forEach((values, row) => {
+      address(row);
+      em.localGet(values);
+      if (masked) {
+        address(row);
+        em.v128Load(0, ELEMENT_SHIFT);
+        if (this.vMaskDepth > 0) em.localGet(this.vCur);
+        else em.localGet(this.vRetMask).v128Not();
+        em.v128Bitselect();
+      }
+      em.v128Store(0, ELEMENT_SHIFT);
+    });
   }
 
   /** A read whose index differs between lanes. */
@@ -120,7 +197,7 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
     } else if (varying.length === 1 && this.#isLanePlusUniform(only.ast)) {
       if (only.class === 1) {
         this.#address(name, subscripts);
-        em.v128Load(0, 2);
+        em.v128Load(0, ELEMENT_SHIFT);
       } else {
         this.#loadStrided(name, subscripts, only.stride);
       }
@@ -158,40 +235,40 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
 
   /** Pushes the byte address of a read; of lane 0 when a subscript varies. */
   #address(name: string, subscripts: readonly Subscript[]): void {
-    this.#element(name, subscripts);
+    this.#sum(name, subscripts);
     this.#clampWhenMasked();
-    this.em.i32Const(2).i32Shl();
   }
 
-  #element(name: string, subscripts: readonly Subscript[]): void {
+  #sum(name: string, subscripts: readonly Subscript[]): void {
     const em = this.em;
     em.localGet(this.#array(name).base);
     for (const subscript of subscripts) {
       this.emitIndex(subscript.ast);
       if (subscript.class === 'n') em.localGet(subscript.stride).i32Mul();
+      else em.i32Const(ELEMENT_SHIFT).i32Shl();
       em.i32Add();
     }
   }
 
   #loadStrided(name: string, subscripts: readonly Subscript[], stride: number): void {
     const em = this.em;
-    const element = em.addLocal('i32');
-    this.#element(name, subscripts);
-    em.localSet(element);
+    const address = em.addLocal('i32');
+    this.#sum(name, subscripts);
+    em.localSet(address);
     for (let lane = 0; lane < 4; lane++) {
-      em.localGet(element);
+      em.localGet(address);
       this.#clampWhenMasked();
-      em.i32Const(2).i32Shl().f32Load(0);
+      em.f32Load(0);
       if (lane === 0) em.f32x4Splat();
       else em.f32x4ReplaceLane(lane);
-      if (lane < 3) em.localGet(element).localGet(stride).i32Add().localSet(element);
+      if (lane < 3) em.localGet(address).localGet(stride).i32Add().localSet(address);
     }
   }
 
   #loadScattered(name: string, subscripts: readonly Subscript[]): void {
     const em = this.em;
     const isVarying = ({ ast }: Subscript): boolean => this.vInfo.exprVarying(ast);
-    this.#element(
+    this.#sum(
       name,
       subscripts.filter((subscript) => !isVarying(subscript)),
     );
@@ -199,13 +276,14 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
     for (const subscript of subscripts.filter(isVarying)) {
       this.vEmitIndex(subscript.ast);
       if (subscript.class === 'n') em.localGet(subscript.stride).i32x4Splat().i32x4Mul();
+      else em.i32Const(ELEMENT_SHIFT).i32x4Shl();
       em.i32x4Add();
     }
     em.localGet(this.#layout().limit).i32x4Splat().i32x4MinU();
-    const elements = em.addLocal('v128');
-    em.localSet(elements);
+    const addresses = em.addLocal('v128');
+    em.localSet(addresses);
     for (let lane = 0; lane < 4; lane++) {
-      em.localGet(elements).i32x4ExtractLane(lane).i32Const(2).i32Shl().f32Load(0);
+      em.localGet(addresses).i32x4ExtractLane(lane).f32Load(0);
       if (lane === 0) em.f32x4Splat();
       else em.f32x4ReplaceLane(lane);
     }
@@ -220,8 +298,8 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
     if (!this.vec || (this.vMaskDepth === 0 && this.vRetMask === -1)) return;
     const em = this.em;
     const { limit } = this.#layout();
-    const element = em.addLocal('i32');
-    em.localTee(element).localGet(limit).localGet(element).localGet(limit).i32LtU().select();
+    const address = em.addLocal('i32');
+    em.localTee(address).localGet(limit).localGet(address).localGet(limit).i32LtU().select();
   }
 
   #isLanePlusUniform(ast: Ast): boolean {
@@ -234,5 +312,34 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
     if (leftVaries === rightVaries) return false;
     if (ast.operator === '+') return this.#isLanePlusUniform(leftVaries ? left : right);
     return ast.operator === '-' && leftVaries && this.#isLanePlusUniform(left);
+  }
+}
+
+/** Rows that a thread of a tiled kernel computes. */
+export const TILE_ROWS = 8;
+
+/** A kernel rewritten to compute {@link TILE_ROWS} rows at once, four lanes each; it has no one-lane function. */
+export class TiledWebasmNode extends StridedWebasmNode {
+  protected override rewrite(ast: Ast): void {
+    super.rewrite(ast);
+    tileRows(ast, TILE_ROWS);
+  }
+
+  override stmtReturn(ast: Ast): void {
+    for (const element of field(ast, 'argument').elements as Ast[]) {
+      this.emitArrayElement(element);
+      this.em.drop();
+    }
+  }
+
+  override vstmtReturn(ast: Ast): void {
+    const rows = (field(ast, 'argument').elements as Ast[]).map((element) => {
+      const local = this.em.addLocal('v128');
+      this.vEmitArrayElement(element);
+      this.em.localSet(local);
+      return local;
+    });
+    this.vStoreOutput(rows);
+    this.vRetireOrReturn();
   }
 }

@@ -1,6 +1,7 @@
 import { UserError } from '../../errors.ts';
 import { BaseDevice, type BoundView } from '../base-device.ts';
-import { MARGIN_ELEMENTS, MAX_PAGES, PAGE_BYTES, PARAMETER_BLOCK, WebasmExecutor } from '../gpujs/webasm.ts';
+import { MARGIN_ELEMENTS, PAGE_BYTES, WebasmExecutor } from '../gpujs/webasm.ts';
+import { MAX_PAGES, PARAMETER_BLOCK } from '../gpujs/webasm-module.ts';
 import type { Kernel } from '../kernel.ts';
 import type { View3 } from '../view3.ts';
 import { Arena } from './arena.ts';

@@ -1,0 +1,230 @@
+import {
+  type ValueType,
+  type WasmFunctionEmitter,
+  WasmModuleBuilder,
+} from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
+import { invariant } from '../../errors.ts';
+import type { Kernel } from '../kernel.ts';
+import { addMath } from './webasm-math.ts';
+import {
+  type Assembler,
+  type StridedArray,
+  type StridedWebasmNode,
+  TILE_ROWS,
+  type TiledWebasmNode,
+} from './webasm-node.ts';
+
+/** The parameter block: where a dispatch writes what the module reads. It occupies the start of the memory. */
+export const PARAMETER_BLOCK = { address: 64, end: 1024 } as const;
+export const MAX_PAGES = 65536;
+
+/** Words of the block: extents x y z, then address and strides x y z of the output, then the load limit; bytes. */
+const WORD = { x: 0, y: 1, result: 3, resultX: 4, resultY: 5, resultZ: 6, limit: 7 } as const;
+const HEADER_WORDS = 8;
+/** Address and strides z y x of an array. */
+const ARRAY_WORDS = 4;
+/** Lanes of a vector. */
+const LANES = 4;
+
+/** A kernel in gpu.js's terms: its emitter, and the one of its tiled form where it has one. */
+export interface KernelNodes {
+  readonly node: StridedWebasmNode;
+  readonly tiled: TiledWebasmNode | undefined;
+  readonly argumentNames: readonly string[];
+}
+
+export const blockWords = (kernel: Kernel): number =>
+  HEADER_WORDS + ARRAY_WORDS * kernel.arrays + kernel.scalars.length;
+
+const addressOf = (word: number): number => PARAMETER_BLOCK.address + word * 4;
+
+/**
+ * The module of a kernel for arrays of given stride classes; `contiguous` when the elements of a row of the output lie
+ * one after another. It exports `run(zBegin, zEnd)`, which computes those planes with what stands in the block.
+ */
+export function assemble(
+  kernel: Kernel,
+  { node, tiled, argumentNames }: KernelNodes,
+  classes: readonly StridedArray['classes'][],
+  contiguous: boolean,
+): Uint8Array<ArrayBuffer> {
+  const words = blockWords(kernel);
+  invariant(
+    PARAMETER_BLOCK.address + words * 4 <= PARAMETER_BLOCK.end,
+    () => `kernel ${kernel.name} has too many arguments`,
+  );
+  const module = new WasmModuleBuilder();
+  module.addMemoryImport(1, MAX_PAGES);
+  addMath(module, node.usedMathImports);
+  const rows = new RowFunctions(module);
+  const arrays = argumentNames.slice(0, kernel.arrays).map((name, i): [string, StridedArray] => {
+    const at = HEADER_WORDS + ARRAY_WORDS * i;
+    const arrayClasses = classes[i] as StridedArray['classes'];
+    const stride = (axis: 0 | 1 | 2): number =>
+      arrayClasses[axis] === 'n' ? rows.fromBlock('i32', at + 1 + axis) : -1;
+    return [
+      name,
+      { base: rows.fromBlock('i32', at), strides: [stride(0), stride(1), stride(2)], classes: arrayClasses },
+    ];
+  });
+  const scalars = argumentNames.slice(kernel.arrays).map((name, i) => {
+    const word = words - kernel.scalars.length + i;
+    const type = kernel.scalars[i] === 'Integer' ? ('i32' as const) : ('f32' as const);
+    return [name, { local: rows.fromBlock(type, word), type, offset: addressOf(word) }] as const;
+  });
+  const layout: Assembler['layout'] = {
+    arrays: Object.fromEntries(arrays),
+    scalars: Object.fromEntries(scalars),
+    outputOffset: 0,
+    ...rows.locals,
+  };
+  rows.add('kernel', node, 1, (module) =>
+    node.emitFunction({ module, layout, globals: {}, helperInfo: null }),
+  );
+  const vector = (name: string, of: StridedWebasmNode): void =>
+    rows.add(name, of, LANES, (module) =>
+      of.emitVectorFunction({ module, layout, globals: {}, helperInfo: null }),
+    );
+  if (contiguous) vector('kernel_simd', node);
+  if (contiguous && tiled) vector('kernel_tile', tiled);
+  emitRun(
+    module.addFunction('run', { params: ['i32', 'i32'] }),
+    contiguous,
+    contiguous && tiled !== undefined,
+  );
+  module.exportFunction('run');
+  return module.toBytes();
+}
+
+/** Functions of (z, y) that compute a row of the output: the code of one thread inside a loop over x. */
+class RowFunctions {
+  readonly #module: WasmModuleBuilder;
+  readonly #loads: { type: ValueType; load: (em: WasmFunctionEmitter) => void }[] = [];
+  readonly #extent: number;
+  readonly #resultX: number;
+  readonly #resultZ: number;
+  readonly #rowResult: number;
+  /** Locals that every function has. */
+  readonly locals: Pick<Assembler['layout'], 'thread' | 'result' | 'resultRow' | 'limit'>;
+
+  constructor(module: WasmModuleBuilder) {
+    this.#module = module;
+    const [z, y] = [0, 1];
+    const x = this.#local('i32', (em) => em.i32Const(0));
+    this.#extent = this.fromBlock('i32', WORD.x);
+    this.#resultX = this.fromBlock('i32', WORD.resultX);
+    this.#resultZ = this.fromBlock('i32', WORD.resultZ);
+    this.#rowResult = this.fromBlock('i32', WORD.result);
+    const resultRow = this.fromBlock('i32', WORD.resultY);
+    const result = this.#local('i32', () => {});
+    this.locals = { thread: { x, y, z }, result, resultRow, limit: this.fromBlock('i32', WORD.limit) };
+  }
+
+  fromBlock(type: 'i32' | 'f32', word: number): number {
+    return this.#local(type, (em) => {
+      em.i32Const(0);
+      if (type === 'i32') em.i32Load(addressOf(word));
+      else em.f32Load(addressOf(word));
+    });
+  }
+
+  /**
+   * Adds a function whose threads compute `lanes` elements each. Where lanes do not divide the row, the last thread starts
+   * early and computes some elements again: they get the same bits.
+   */
+  add(
+    name: string,
+    node: StridedWebasmNode,
+    lanes: number,
+    emitThread: (module: Assembler['module']) => WasmFunctionEmitter,
+  ): void {
+    const { thread, result, resultRow } = this.locals as {
+      thread: { x: number; y: number; z: number };
+    } & Omit<typeof this.locals, 'thread'>;
+    const em = emitThread({
+      addFunction: () => {
+        const em = this.#module.addFunction(name, { params: ['i32', 'i32'] });
+        for (const { type, load } of this.#loads) {
+          const local = em.addLocal(type);
+          const before = em.bytes.length;
+          load(em);
+          if (em.bytes.length > before) em.localSet(local);
+        }
+        em.localGet(this.#rowResult).localGet(thread.z).localGet(this.#resultZ).i32Mul().i32Add();
+        em.localGet(thread.y).localGet(resultRow).i32Mul().i32Add().localSet(this.#rowResult);
+        em.block().loop().block();
+        em.localGet(this.#rowResult).localGet(thread.x).localGet(this.#resultX).i32Mul().i32Add();
+        em.localSet(result);
+        // A thread that returns goes on to the next.
+        em.return_ = () => em.br(node.depth);
+        return em;
+      },
+    });
+    em.end();
+    if (lanes > 1 && node.vRetMask !== -1) em.v128ConstI32x4(0, 0, 0, 0).localSet(node.vRetMask);
+    em.localGet(thread.x).i32Const(lanes).i32Add().localTee(thread.x);
+    em.localGet(this.#extent).i32GeS().brIf(1);
+    if (lanes > 1) emitRestart(em, thread.x, lanes, () => em.localGet(this.#extent));
+    em.br(0).end().end();
+  }
+
+  #local(type: ValueType, load: (em: WasmFunctionEmitter) => void): number {
+    this.#loads.push({ type, load });
+    return PARAMETERS + this.#loads.length - 1;
+  }
+}
+
+/** z and y. */
+const PARAMETERS = 2;
+
+/** Moves `at` back to `extent - step` when less than a step is left. */
+function emitRestart(em: WasmFunctionEmitter, at: number, step: number, extent: () => void): void {
+  em.localGet(at);
+  extent();
+  em.i32Const(step).i32Sub().localGet(at);
+  extent();
+  em.i32Const(step).i32Sub().i32LtS().select().localSet(at);
+}
+
+/** The loops over z and y; a row has four lanes at a time where it has four, and a tile where there are rows enough. */
+function emitRun(em: WasmFunctionEmitter, vector: boolean, tiled: boolean): void {
+  const [z, zEnd] = [0, 1];
+  const y = em.addLocal('i32');
+  const extentY = em.addLocal('i32');
+  const wide = em.addLocal('i32');
+  em.i32Const(0).i32Load(addressOf(WORD.y)).localSet(extentY);
+  em.i32Const(0).i32Load(addressOf(WORD.x)).i32Const(LANES).i32GeS().localSet(wide);
+  const rows = (name: string, step: number): void => {
+    em.i32Const(0).localSet(y).block().loop();
+    em.localGet(y).localGet(extentY).i32GeS().brIf(1);
+    if (step > 1) emitRestart(em, y, step, () => em.localGet(extentY));
+    em.localGet(z).localGet(y).call(name);
+    em.localGet(y).i32Const(step).i32Add().localSet(y);
+    em.br(0).end().end();
+  };
+  const either = (condition: () => void, first: () => void, second: () => void): void => {
+    condition();
+    em.if_();
+    first();
+    em.else_();
+    second();
+    em.end();
+  };
+  const single = (): void => rows('kernel', 1);
+  const quads = (): void => rows('kernel_simd', 1);
+  const many = (): void => {
+    em.localGet(extentY).i32Const(TILE_ROWS).i32GeS();
+  };
+  em.block().loop();
+  em.localGet(z).localGet(zEnd).i32GeS().brIf(1);
+  if (!vector) single();
+  else {
+    either(
+      () => em.localGet(wide),
+      () => (tiled ? either(many, () => rows('kernel_tile', TILE_ROWS), quads) : quads()),
+      single,
+    );
+  }
+  em.localGet(z).i32Const(1).i32Add().localSet(z);
+  em.br(0).end().end();
+}
