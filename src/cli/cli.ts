@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { BudgetError } from '../compiler/budget.ts';
 import { InternalError, UserError } from '../errors.ts';
 import { ShapeError } from '../ir/ops/op.ts';
+import { addBench } from './bench.ts';
 import { addCompile } from './compile.ts';
 import { addInspect } from './inspect.ts';
 import { CommandFailed, type Io, printJson, red } from './io.ts';
@@ -52,6 +53,7 @@ function createProgram(io: Io, json: boolean): Command {
   addRun(program, io);
   addInspect(program, io);
   addVerify(program, io);
+  addBench(program, io);
   return program;
 }
 

@@ -1,0 +1,156 @@
+import { compileGraph, generate, planGraph, unchunkedPlan } from '../compile.ts';
+import { BudgetError, budgetBytes, parseBudget } from '../compiler/budget.ts';
+import type { Bindings } from '../ir/dims.ts';
+import type { Graph } from '../ir/node.ts';
+import type { Backend } from '../ir/ops/op.ts';
+import type { Plan } from '../ir/plan.ts';
+import type { BenchMeasured, BenchRefused, BenchResult, BenchVariant } from '../report/bench.ts';
+import { summarisePlan } from '../report/summary.ts';
+import { randomData } from '../testing/random.ts';
+import { compareOutputs } from './outputs.ts';
+import { type RunResult, Session } from './session.ts';
+import { signatureOf } from './signature.ts';
+
+export interface BenchSettings {
+  readonly dims: Bindings;
+  /** Texts that `parseBudget` reads. */
+  readonly budgets: readonly string[];
+  readonly backend: Backend;
+  readonly adapter: string;
+  /** Largest single storage of the device. */
+  readonly maxStorageBytes: number;
+  /** Timed runs of every variant. */
+  readonly rounds: number;
+  readonly seed: number;
+  readonly modelFile: string;
+  readonly onProgress: (text: string) => void;
+}
+
+/** A program on a device of its own, and its runs so far; the first one is not timed. */
+interface Contestant {
+  readonly session: Session;
+  readonly plannedPeakBytes: number;
+  readonly runs: RunResult[];
+}
+
+/** A budget that can be met: its plan, until it has run. */
+interface Entry {
+  readonly budget: string;
+  readonly plan: Plan;
+  readonly source: string;
+  readonly compileMs: number;
+}
+
+/**
+ * Runs a model unchunked and within each budget, all side by side: every round runs every variant once, in an order that
+ * alternates, so that what disturbs the machine disturbs all of them alike. One result for each budget, in the order given.
+ *
+ * @throws UserError for dimensions that do not fit the model
+ */
+export async function benchModel(graph: Graph, settings: BenchSettings): Promise<BenchResult[]> {
+  const { dims, backend, adapter, budgets, rounds, seed } = settings;
+  const baseline = unchunkedPlan(planGraph(graph, { dims, backend, budget: { kind: 'share', share: 1 } }));
+  const common = {
+    model: graph.name,
+    dims,
+    backend,
+    adapter,
+    unchunkedPeakBytes: baseline.unchunked.peakBytes,
+    parameterBytes: baseline.unchunked.parameterBytes,
+  };
+  const prepared: (Entry | Omit<BenchRefused, 'unchunked'>)[] = [];
+  for (const budget of budgets) {
+    settings.onProgress(`${graph.name}: compiling for ${budget}`);
+    try {
+      prepared.push(await prepare(graph, budget, settings));
+    } catch (error) {
+      if (!(error instanceof BudgetError)) throw error;
+      const { smallestPeakBytes, message } = error;
+      const bytes = budgetBytes(parseBudget(budget), common.unchunkedPeakBytes) ?? smallestPeakBytes;
+      prepared.push({ ...common, budget, budgetBytes: bytes, outOfReach: { smallestPeakBytes, message } });
+    }
+  }
+
+  const signature = signatureOf(baseline.graph);
+  const data = randomData(signature, seed);
+  const contestants: Contestant[] = [];
+  const join = async (source: string, plannedPeakBytes: number): Promise<Contestant> => {
+    const session = await Session.open(backend, source, signature, data);
+    const contestant: Contestant = { session, plannedPeakBytes, runs: [] };
+    contestants.push(contestant);
+    return contestant;
+  };
+  try {
+    const fits = baseline.unchunked.largestStorageBytes <= settings.maxStorageBytes;
+    const whole = fits ? await join(await generate(baseline), baseline.planned.peakBytes) : undefined;
+    const entered = new Map<Entry, Contestant>();
+    for (const entry of prepared)
+      if ('plan' in entry) entered.set(entry, await join(entry.source, entry.plan.planned.peakBytes));
+    for (let round = 0; round <= rounds; round++) {
+      settings.onProgress(`${graph.name}: ${round === 0 ? 'warming up' : `round ${round} of ${rounds}`}`);
+      const order = round % 2 === 0 ? contestants : [...contestants].reverse();
+      for (const { session, runs } of order) runs.push(await session.run());
+    }
+    const unchunked = whole ? summarise(whole) : null;
+    return prepared.map((entry): BenchResult => {
+      if (!('plan' in entry)) return { ...entry, unchunked };
+      return { ...common, ...measured(entry, entered.get(entry) as Contestant, whole), unchunked };
+    });
+  } finally {
+    for (const { session } of contestants) await session.close();
+  }
+}
+
+async function prepare(graph: Graph, budget: string, settings: BenchSettings): Promise<Entry> {
+  const { dims, backend, maxStorageBytes: cap, modelFile } = settings;
+  const started = performance.now();
+  const { plan, source } = await compileGraph(graph, { dims, backend, budget, cap, modelFile });
+  return { budget, plan, source, compileMs: performance.now() - started };
+}
+
+function summarise({ session, plannedPeakBytes, runs }: Contestant): BenchVariant {
+  const ms = runs.slice(1).map((run) => run.ms);
+  return {
+    plannedPeakBytes,
+    measuredPeakBytes: Math.max(...runs.map((run) => run.measuredPeakBytes)),
+    reservedBytes: session.device.memory.reservedBytes,
+    medianMs: quantile(ms, 0.5),
+    ms,
+  };
+}
+
+function measured(
+  { budget, plan, compileMs }: Entry,
+  contestant: Contestant,
+  whole: Contestant | undefined,
+): Omit<BenchMeasured, 'adapter' | 'unchunked'> {
+  const chunked = summarise(contestant);
+  const ratios = whole
+    ? summarise(whole).ms.map((unchunkedMs, round) => (chunked.ms[round] as number) / unchunkedMs - 1)
+    : undefined;
+  const [expected, actual] = [whole, contestant].map((one) => one?.runs.at(-1)?.outputs);
+  const difference = expected && actual ? compareOutputs(expected, actual) : undefined;
+  const kernels = new Set([...(whole?.session.kernels ?? []), ...contestant.session.kernels]);
+  return {
+    ...summarisePlan(plan),
+    budget,
+    outOfReach: null,
+    peakShare: plan.planned.peakBytes / plan.unchunked.peakBytes,
+    compileMs,
+    chunked,
+    slowdown: ratios ? quantile(ratios, 0.5) : null,
+    slowdownQuartiles: ratios ? [quantile(ratios, 0.25), quantile(ratios, 0.75)] : null,
+    maxAbsDiff: difference?.maxAbsDiff ?? null,
+    identical: difference?.identical ?? null,
+    kernels: Object.fromEntries([...kernels].sort().map((name) => [name, `gpu.js ${plan.backend}`])),
+  };
+}
+
+/** The value below which a share `q` of the values lies, interpolated between neighbours. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const place = q * (sorted.length - 1);
+  const below = sorted[Math.floor(place)] as number;
+  const above = sorted[Math.ceil(place)] as number;
+  return below + (above - below) * (place - Math.floor(place));
+}
