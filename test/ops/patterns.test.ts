@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { printShape } from '../../src/ir/dims.ts';
+import { backward, forward } from '../../src/ir/flow.ts';
 import type { Attrs, DType } from '../../src/ir/node.ts';
 import { allOps, opDef } from '../../src/ir/ops/index.ts';
+import type { AccessPattern } from '../../src/ir/pattern.ts';
 import { cuttableLabels, forEachIndex, labelValues, printPattern, underWindows } from './access.ts';
 import { cases, describeCase, random } from './cases.ts';
 import { cut, drawCase, take } from './support.ts';
@@ -158,9 +160,139 @@ describe('shapes and access patterns', () => {
       "rotary([8, N, 64], [N, 32], [N, 32])
         f32[8, N, 64]   a position channel!, position pair!, position pair! -> a position channel!"
     `);
+    expect(show('pad', [f32('N', 4)], { before: [0, 1], after: [0, 1], value: 0 })).toMatchInlineSnapshot(`
+      "pad([N, 4])
+        f32[N, 6]   a b! -> a padded1!"
+    `);
+    expect(show('geglu', [f32('N', 2560)])).toMatchInlineSnapshot(`
+      "geglu([N, 2560])
+        f32[N, 1280]   a (half! channel) -> a channel"
+    `);
     expect(show('copy', [i32('N', 4)])).toMatchInlineSnapshot(`
       "copy([N, 4])
         i32[N, 4]   a b -> a b"
+    `);
+  });
+});
+
+describe('images and equations', () => {
+  const windows = { stride: [1, 1], padding: [0, 0], dilation: [1, 1] };
+  const image = f32('B', 8, '4*H', '4*W');
+
+  it('windows slide, unless they look at one element or lie side by side', () => {
+    expect(
+      show('conv2d', [image, f32(6, 8, 3, 3), f32(6)], { ...windows, padding: [1, 1] }),
+    ).toMatchInlineSnapshot(`
+      "conv2d([B, 8, 4*H, 4*W], [6, 8, 3, 3], [6])
+        f32[B, 6, 4*H, 4*W]   batch in row~ column~, out in tapRow tapColumn, out -> batch out row column"
+    `);
+    expect(show('conv2d', [image, f32(6, 4, 1, 1), f32(6)], windows)).toMatchInlineSnapshot(`
+      "conv2d([B, 8, 4*H, 4*W], [6, 4, 1, 1], [6])
+        f32[B, 6, 4*H, 4*W]   batch (group in) row column, (group out) in 1 1, (group out) -> batch (group out) row column"
+    `);
+    expect(show('conv2d', [image, f32(6, 8, 4, 4)], { ...windows, stride: [4, 4] })).toMatchInlineSnapshot(`
+      "conv2d([B, 8, 4*H, 4*W], [6, 8, 4, 4])
+        f32[B, 6, H, W]   batch in (row tapRow) (column tapColumn), out in tapRow tapColumn -> batch out row column"
+    `);
+    expect(
+      show('convTranspose2d', [image, f32(8, 6, 3, 3)], {
+        ...windows,
+        outputPadding: [0, 0],
+        channelsPerGroup: 8,
+      }),
+    ).toMatchInlineSnapshot(`
+      "convTranspose2d([B, 8, 4*H, 4*W], [8, 6, 3, 3])
+        f32[B, 6, 4*H+2, 4*W+2]   batch in row! column!, in out tapRow tapColumn -> batch out outRow! outColumn!"
+    `);
+    expect(
+      show('convTranspose2d', [image, f32(8, 6, 2, 2)], {
+        ...windows,
+        stride: [2, 2],
+        outputPadding: [0, 0],
+        channelsPerGroup: 4,
+      }),
+    ).toMatchInlineSnapshot(`
+      "convTranspose2d([B, 8, 4*H, 4*W], [8, 6, 2, 2])
+        f32[B, 12, 8*H, 8*W]   batch (group in) row column, (group in) out tapRow! tapColumn! -> batch (group out) (row tapRow!) (column tapColumn!)"
+    `);
+    expect(
+      show('maxPool2d', [image], { ...windows, kernel: [3, 3], padding: [1, 1] }),
+    ).toMatchInlineSnapshot(`
+      "maxPool2d([B, 8, 4*H, 4*W])
+        f32[B, 8, 4*H, 4*W]   batch channel row~ column~ -> batch channel row column"
+    `);
+    expect(show('avgPool2d', [image], { ...windows, kernel: [2, 2], stride: [2, 2] })).toMatchInlineSnapshot(`
+      "avgPool2d([B, 8, 4*H, 4*W])
+        f32[B, 8, 2*H, 2*W]   batch channel (row tapRow) (column tapColumn) -> batch channel row column"
+    `);
+    expect(show('upsampleNearest2d', [image], { scale: 2 })).toMatchInlineSnapshot(`
+      "upsampleNearest2d([B, 8, 4*H, 4*W])
+        f32[B, 8, 8*H, 8*W]   batch channel row column -> batch channel (row copyRow!) (column copyColumn!)"
+    `);
+    expect(
+      show('groupNorm', [image, f32(8), f32(8)], { channelsPerGroup: 2, epsilon: 1e-5 }),
+    ).toMatchInlineSnapshot(`
+      "groupNorm([B, 8, 4*H, 4*W], [8], [8])
+        f32[B, 8, 4*H, 4*W]   batch (group channel!) a! b!, (group channel!), (group channel!) -> batch (group channel!) a! b!
+        scratch [B, 8], [B, 4], [B, 4]"
+    `);
+  });
+
+  it('an equation is its own pattern', () => {
+    expect(
+      show('einsum', [f32('S', 'N', 4), f32('S', 'N', 8)], { equation: { text: 'sia,sjb->ijab' } }),
+    ).toMatchInlineSnapshot(`
+      "einsum([S, N, 4], [S, N, 8])
+        f32[N, N, 4, 8]   s i a, s j b -> i j a b"
+    `);
+  });
+
+  it('a sliding window stops a flow and says so; channels and batch pass', () => {
+    const operands = [f32(2, 8, 16, 16), f32(6, 8, 3, 3)];
+    const attrs = { ...windows, padding: [1, 1] };
+    const def = opDef('conv2d');
+    const access = def.access?.(operands, attrs, def.infer(operands, attrs)) as AccessPattern;
+    const cut = (axis: number) => backward(access, { axis, multiple: 1 });
+    expect([0, 1, 2, 3].map(cut)).toMatchInlineSnapshot(`
+      [
+        {
+          "operands": [
+            {
+              "axis": 0,
+              "multiple": 1,
+            },
+            undefined,
+          ],
+          "shifts": [],
+        },
+        {
+          "operands": [
+            undefined,
+            {
+              "axis": 0,
+              "multiple": 1,
+            },
+          ],
+          "shifts": [],
+        },
+        {
+          "axis": 2,
+          "message": "axis 2 is made by a window of 3 that slides along axis 2 of operand 1: parts next to each other overlap there",
+          "rule": "traceability",
+        },
+        {
+          "axis": 3,
+          "message": "axis 3 is made by a window of 3 that slides along axis 3 of operand 1: parts next to each other overlap there",
+          "rule": "traceability",
+        },
+      ]
+    `);
+    expect(forward(access, 0, { axis: 3, multiple: 1 })).toMatchInlineSnapshot(`
+      {
+        "axis": 3,
+        "message": "a window of 3 slides along axis 3 of operand 1",
+        "rule": "traceability",
+      }
     `);
   });
 });

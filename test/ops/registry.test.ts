@@ -14,6 +14,9 @@ function refusal(op: string, operands: readonly ReturnType<typeof f32>[], attrs:
   }
 }
 
+const windows = { stride: [1, 1], padding: [0, 0], dilation: [1, 1] };
+const transposed = { ...windows, outputPadding: [0, 0], channelsPerGroup: 4 };
+
 describe('operands that do not fit', () => {
   it('are refused in words', () => {
     const refusals = [
@@ -45,6 +48,29 @@ describe('operands that do not fit', () => {
       refusal('causalMask', [f32('N')]),
       refusal('rotary', [f32('N', 7), f32('N', 3), f32('N', 3)]),
       refusal('rotary', [f32('N', 8), f32('N', 4), f32('N', 8)]),
+      refusal('conv2d', [f32('N', 3, 8, 8)], windows),
+      refusal('conv2d', [f32(3, 8, 8), f32(4, 3, 3, 3)], windows),
+      refusal('conv2d', [f32('N', 3, 8, 8), f32(4, 2, 3, 3)], windows),
+      refusal('conv2d', [f32('N', 3, 8, 8), f32(4, 3, 'K', 3)], windows),
+      refusal('conv2d', [f32('N', 3, 8, 8), f32(4, 3, 3, 3), f32(3)], windows),
+      refusal('conv2d', [f32('N', 3, 2, 8), f32(4, 3, 3, 3)], windows),
+      refusal('conv2d', [f32('N', 3, 8, 8), f32(4, 3, 3, 3)], { ...windows, stride: [1, 0.5] }),
+      refusal('conv2d', [f32('N', 3, 'H', 8), f32(4, 3, 3, 3)], { ...windows, stride: [2, 2] }),
+      refusal('convTranspose2d', [f32('N', 4, 8, 8), f32(3, 4, 3, 3)], transposed),
+      refusal('convTranspose2d', [f32('N', 6, 8, 8), f32(6, 4, 3, 3)], transposed),
+      refusal('convTranspose2d', [f32('N', 4, 1, 8), f32(4, 4, 3, 3)], { ...transposed, padding: [2, 2] }),
+      refusal('maxPool2d', [f32('N', 8, 8)], { ...windows, kernel: [2, 2] }),
+      refusal('avgPool2d', [f32('N', 3, 8, 8)], { ...windows, kernel: [2, 2], padding: [0, 2] }),
+      refusal('upsampleNearest2d', [f32('N', 3, 8, 8)], { scale: 1.5 }),
+      refusal('groupNorm', [f32('N', 6), f32(6), f32(6)], { channelsPerGroup: 4 }),
+      refusal('groupNorm', [f32('N', 6, 4), f32(6), f32(3)], { channelsPerGroup: 3 }),
+      refusal('groupNorm', [f32('N'), f32(6), f32(6)], { channelsPerGroup: 3 }),
+      refusal('einsum', [f32('N', 4), f32('N', 5)], { equation: { text: 'ij,jk->ik' } }),
+      refusal('einsum', [f32('N', 4), f32(4)], { equation: { text: 'ij,jk->ik' } }),
+      refusal('einsum', [f32(2, 2, 2, 2), f32(2)], { equation: { text: 'abcd,e->e' } }),
+      refusal('geglu', [f32('N', 7)]),
+      refusal('clamp', [f32('N')], { min: 1, max: 0 }),
+      refusal('pad', [f32('N', 7)], { before: [0, -1], after: [0, 0], value: 0 }),
     ];
     expect(refusals.join('\n')).toMatchInlineSnapshot(`
       "ShapeError: add: cannot broadcast [N, 768] with [N, 512]
@@ -74,7 +100,30 @@ describe('operands that do not fit', () => {
       ShapeError: constant: [2, 2] has 4 elements, got 3 values
       ShapeError: causalMask: expected scores [..., rows, columns], got [N]
       ShapeError: rotary: expected [..., positions, channels] with an even number of channels, got [N, 7]
-      ShapeError: rotary: expected cos and sin [N, 4] for [N, 8], got [N, 8]"
+      ShapeError: rotary: expected cos and sin [N, 4] for [N, 8], got [N, 8]
+      ShapeError: conv2d: expected an input, a weight and perhaps a bias, got 1 operands
+      ShapeError: conv2d: expected an image [batch, channels, rows, columns], got [3, 8, 8]
+      ShapeError: conv2d: the channels of [N, 3, 8, 8] and of weight [4, 2, 3, 3] make no whole number of groups
+      ShapeError: conv2d: expected a weight of rank 4 whose last two extents are numbers, got [4, 3, K, 3]
+      ShapeError: conv2d: expected bias [4], got [3]
+      ShapeError: conv2d: a window of 3 does not fit into 2 elements with padding 0
+      ShapeError: conv2d: expected stride to be two integers ≥ 1 (rows, columns), got [1, 0.5]
+      ShapeError: conv2d: H elements in steps of 2 are no whole number for every H; write the extent as a multiple, such as '2*n'
+      ShapeError: convTranspose2d: expected a weight with 4 input channels for [N, 4, 8, 8], got [3, 4, 3, 3]
+      ShapeError: convTranspose2d: 6 channels are no whole number of groups of 4
+      ShapeError: convTranspose2d: padding 2 leaves nothing of axis 2 of [N, 4, 1, 8]
+      ShapeError: maxPool2d: expected an image [batch, channels, rows, columns], got [N, 8, 8]
+      ShapeError: avgPool2d: padding 2 is more than half of the window of 2
+      ShapeError: upsampleNearest2d: expected a positive integer as scale, got 1.5
+      ShapeError: groupNorm: 6 channels are no whole number of groups of 4
+      ShapeError: groupNorm: expected parameters [6] for [N, 6, 4], got [3]
+      ShapeError: groupNorm: expected [batch, channels] with up to two more axes, got [N]
+      ShapeError: einsum: j is 4 in [N, 4] and N in [N, 5]
+      ShapeError: einsum: 'ij,jk->ik' names 2 axes of operand 2, which is [4]
+      ShapeError: einsum: 'abcd,e->e' sums over 4 labels (a, b, c, d), at most 3 are possible; sum one operand first
+      ShapeError: geglu: expected a last axis of even extent, got [N, 7]
+      ShapeError: clamp: expected min ≤ max, got 1 and 0
+      ShapeError: pad: expected a count ≥ 0 before and after every axis of [N, 7], got [0,-1] and [0,0]"
     `);
   });
 });

@@ -144,6 +144,46 @@ test('shape mistakes are reported at the argument, in words', () => {
     Argument of type 'Tensor<["N", 768]>' is not assignable to parameter of type 'Tensor<["N", 768]> & "squeeze: expected extent 1 on axis 1, got 768 in [N, 768]"'.
       Type 'Tensor<["N", 768]>' is not assignable to type '"squeeze: expected extent 1 on axis 1, got 768 in [N, 768]"'.
 
+    conv2d(image, param('weight', [8, 3, 3, 3]));
+                  ^
+    Argument of type 'Tensor<[8, 3, 3, 3]>' is not assignable to parameter of type 'Tensor<readonly [8, 3, 3, 3]> & "conv2d: expected 3 channels for weight [8, 3, 3, 3], got [B, 4, H, W]"'.
+      Type 'Tensor<[8, 3, 3, 3]>' is not assignable to type '"conv2d: expected 3 channels for weight [8, 3, 3, 3], got [B, 4, H, W]"'.
+
+    conv2d(x, param('weight', [8, 3, 3, 3]));
+           ^
+    Argument of type 'Tensor<["N", 768]>' is not assignable to parameter of type 'Tensor<["N", 768]> & "conv2d: expected an image [batch, channels, rows, columns], got [N, 768]"'.
+      Type 'Tensor<["N", 768]>' is not assignable to type '"conv2d: expected an image [batch, channels, rows, columns], got [N, 768]"'.
+
+    conv2d(image, param('weight', [8, 4, 3, 3]), param('bias', [4]));
+                                                 ^
+    Argument of type 'Tensor<[4]>' is not assignable to parameter of type 'Tensor<[4]> & "conv2d: bias: expected [8], got [4]"'.
+      Type 'Tensor<[4]>' is not assignable to type '"conv2d: bias: expected [8], got [4]"'.
+
+    groupNorm(image, param('weight', [8]), param('bias', [4]), { groups: 2 });
+                     ^
+    Argument of type 'Tensor<[8]>' is not assignable to parameter of type 'Tensor<[8]> & "groupNorm: weight: expected [4], got [8]"'.
+      Type 'Tensor<[8]>' is not assignable to type '"groupNorm: weight: expected [4], got [8]"'.
+
+    einsum('ij,jk->ik', x, y);
+                           ^
+    Argument of type 'Tensor<["N", 512]>' is not assignable to parameter of type 'Tensor<["N", 512]> & "einsum: j is 768 in the first operand and N in the second"'.
+      Type 'Tensor<["N", 512]>' is not assignable to type '"einsum: j is 768 in the first operand and N in the second"'.
+
+    einsum('ijk,ij->k', x, y);
+                        ^
+    Argument of type 'Tensor<["N", 768]>' is not assignable to parameter of type 'Tensor<["N", 768]> & "einsum: the equation names 3 axes of [N, 768], which has 2"'.
+      Type 'Tensor<["N", 768]>' is not assignable to type '"einsum: the equation names 3 axes of [N, 768], which has 2"'.
+
+    einsum('nc,nd->cd', heads, y);
+                        ^
+    Argument of type 'Tensor<[12, "N", 64]>' is not assignable to parameter of type 'Tensor<[12, "N", 64]> & "einsum: the equation names 2 axes of [12, N, 64], which has 3"'.
+      Type 'Tensor<[12, "N", 64]>' is not assignable to type '"einsum: the equation names 2 axes of [12, N, 64], which has 3"'.
+
+    maskedFill(x, m, 0);
+                  ^
+    Argument of type 'Tensor<["M", 768]>' is not assignable to parameter of type 'Tensor<["M", 768]> & "maskedFill: cannot broadcast [N, 768] with [M, 768]"'.
+      Type 'Tensor<["M", 768]>' is not assignable to type '"maskedFill: cannot broadcast [N, 768] with [M, 768]"'.
+
     linear(y, transpose(x, 0, 1));
               ^
     Argument of type 'Tensor<[768, "N"]>' is not assignable to parameter of type 'Tensor<readonly [768, "N"]> & "linear: expected last axis N for weight [768, N], got [N, 512]"'.

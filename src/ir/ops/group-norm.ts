@@ -1,4 +1,4 @@
-import { divDims, printShape } from '../dims.ts';
+import { type Dim, divDims, printShape } from '../dims.ts';
 import type { Attrs, TensorType } from '../node.ts';
 import { pattern } from '../pattern.ts';
 import { check, type OpDef } from './op.ts';
@@ -55,9 +55,9 @@ const groupNorm: OpDef = {
   },
   flops: (_operands, _attrs, out) => 8 * count(out.shape),
   /** Sum of every channel; mean and reciprocal standard deviation of every group. */
-  scratch(operands, attrs, out) {
-    const { groups } = groupsOf(take('groupNorm', operands, 3), attrs);
-    const [batch, channels] = out.shape as readonly [number | string, number | string];
+  scratch(_operands, attrs, out) {
+    const [batch, channels] = out.shape as readonly [Dim, Dim];
+    const groups = divDims(channels, numberAttr(attrs, 'channelsPerGroup')) as Dim;
     return [
       [batch, channels],
       [batch, groups],

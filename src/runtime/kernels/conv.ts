@@ -184,7 +184,19 @@ export function conv2d(
   if (bias) expectShape('conv2d', 'a bias', bias, [outChannels]);
   expectPlaces('conv2d', x, into, outChannels, [kernelRows, kernelColumns], options);
   const unit = [kernelRows, kernelColumns, ...stride].every((n) => n === 1) && padding.every((n) => n === 0);
-  if (unit && groups === 1) return multiplyPoints(x, weight, bias, into);
+  if (unit) {
+    // By groups, so that one group alone has the bits it has among others.
+    for (let group = 0; group < groups; group++) {
+      const [first, end] = [group, group + 1].map((g) => (g * outChannels) / groups) as [number, number];
+      multiplyPoints(
+        x.slice(1, group * inGroup, (group + 1) * inGroup),
+        weight.slice(0, first, end),
+        bias?.slice(0, first, end),
+        into.slice(1, first, end),
+      );
+    }
+    return into;
+  }
   const scalars = [
     inGroup,
     outChannels / groups,
@@ -253,7 +265,7 @@ function eachChannel(
   }
 }
 
-function multiplyPoints(x: Tensor, weight: Tensor, bias: Tensor | undefined, into: Tensor): Tensor {
+function multiplyPoints(x: Tensor, weight: Tensor, bias: Tensor | undefined, into: Tensor): void {
   const [out, source, kernel] = [into.view, x.view, weight.view];
   const matrix = { storage: kernel.storage, layout: axesOf(kernel.layout, 0, 2) };
   const views = [out, source];
@@ -277,7 +289,6 @@ function multiplyPoints(x: Tensor, weight: Tensor, bias: Tensor | undefined, int
       },
     );
   }
-  return into;
 }
 
 function expectWeight(op: string, weight: Tensor): Extents4 {

@@ -1,8 +1,12 @@
 import {
   add,
   concat,
+  conv2d,
+  einsum,
   expand,
+  groupNorm,
   linear,
+  maskedFill,
   matmul,
   layerNorm,
   nn,
@@ -25,6 +29,7 @@ declare const y: Tensor<['N', 512]>;
 declare const m: Tensor<['M', 768]>;
 declare const scores: Tensor<[12, 'N', 'N']>;
 declare const heads: Tensor<[12, 'N', 64]>;
+declare const image: Tensor<['B', 4, 'H', 'W']>;
 
 add(x, y);
 add(x, m);
@@ -51,6 +56,14 @@ concat([x, y], 0);
 split(x, 3, 5);
 expand(x, [12, 'N', 512]);
 squeeze(x, 1);
+conv2d(image, param('weight', [8, 3, 3, 3]));
+conv2d(x, param('weight', [8, 3, 3, 3]));
+conv2d(image, param('weight', [8, 4, 3, 3]), param('bias', [4]));
+groupNorm(image, param('weight', [8]), param('bias', [4]), { groups: 2 });
+einsum('ij,jk->ik', x, y);
+einsum('ijk,ij->k', x, y);
+einsum('nc,nd->cd', heads, y);
+maskedFill(x, m, 0);
 
 linear(y, transpose(x, 0, 1));
 nn.embedding('wte', x, [100]);
