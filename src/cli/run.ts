@@ -10,7 +10,7 @@ import {
   formatTable,
 } from '../report/format.ts';
 import { randomData } from '../testing/random.ts';
-import { encodeSafetensors, findCheckpoint } from '../weights/index.ts';
+import { encodeSafetensors, findCheckpoint, readCheckpoint } from '../weights/index.ts';
 import { DEFAULT_BUDGET_HELP } from './budget.ts';
 import { readExtras } from './checkpoint-extras.ts';
 import { checkInputs } from './inputs.ts';
@@ -92,13 +92,15 @@ async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
   const { weights, config, tokenizer } = flags;
   const folder = weights === undefined ? undefined : findCheckpoint(weights).folder;
   const extras = readExtras({ folder, config, tokenizer });
+  // Before anything is compiled: a checkpoint that cannot be read is said at once.
+  const checkpoint = weights === undefined ? undefined : readCheckpoint(weights);
   const target = await resolveTarget(reference, flags, asked, extras, io);
   const { signature, given } = target;
   if (!given && signature.inputs.length > 0) progress(io, `no --input: random inputs, seed ${seed}`);
   const inputs = given
     ? checkInputs(signature.inputs, given, extras.preprocessing())
     : randomData(signature, seed).inputs;
-  const params = readParams(weights, target, seed, io);
+  const params = readParams(checkpoint, target, seed, io);
 
   const sessions: { variant: Variant; session: Session; results: RunResult[] }[] = [];
   try {

@@ -6,7 +6,7 @@ import type { Backend } from '../ir/ops/op.ts';
 import { formatDims } from '../report/format.ts';
 import { listBackends, openDevice } from '../runtime/index.ts';
 import { randomData } from '../testing/random.ts';
-import { matchParameters, readCheckpoint, type WeightNames } from '../weights/index.ts';
+import { matchParameters, type Safetensors, type WeightNames } from '../weights/index.ts';
 import { withBudget } from './budget.ts';
 import type { CheckpointExtras } from './checkpoint-extras.ts';
 import { checkDims, parseDims } from './dims.ts';
@@ -160,13 +160,18 @@ async function available(backend: string, io: Io): Promise<Backend | undefined> 
 }
 
 /** The parameters by id, from a checkpoint or random. @throws UserError when the checkpoint does not fit */
-export function readParams(path: string | undefined, target: Target, seed: number, io: Io): Elements {
+export function readParams(
+  checkpoint: Safetensors | undefined,
+  target: Target,
+  seed: number,
+  io: Io,
+): Elements {
   const { params } = target.signature;
-  if (path === undefined) {
+  if (checkpoint === undefined) {
     if (params.length > 0) progress(io, `no --weights: random parameters, seed ${seed}`);
     return randomData(target.signature, seed).params;
   }
-  const { tensors, file } = readCheckpoint(path);
+  const { tensors, file } = checkpoint;
   const matched = matchParameters(params, tensors, { ...target.weightNames, file });
   return Object.fromEntries(
     params.map(({ id, key }) => [
