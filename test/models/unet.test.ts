@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readUnetConfig, SD15, SD21, UNET_SMALL } from '../../models/unet/config.ts';
-import { fromConfig, unetSd15, unetSd21, unetSmall, weightNames } from '../../models/unet/model.ts';
+import { fromConfig, unet, unetSd15, unetSd21, unetSmall, weightNames } from '../../models/unet/model.ts';
 import { compileModel } from '../../src/compile.ts';
 import { UserError } from '../../src/errors.ts';
 import * as runtime from '../../src/runtime/index.ts';
+import { comparePlan, randomData } from '../../src/testing/index.ts';
 import { trace } from '../../src/trace/tracer.ts';
-import { matchParameters } from '../../src/weights/index.ts';
+import { matchParameters, type WeightTensor } from '../../src/weights/index.ts';
 import { testBackends } from '../support/backends.ts';
 import { evalGraph } from '../support/eval-graph.ts';
 import { messageOf } from '../weights/support.ts';
@@ -70,6 +71,50 @@ describe.each(testBackends)('unet-small on %s', (backend) => {
     const { outputs, peakBytes } = await runOn(device, plan, fixture, inputs, weightNames);
     expect(peakBytes).toBe(plan.planned.peakBytes);
     expect(bits(outputs.sample!).equals(bits(whole.sample!))).toBe(true);
+  });
+});
+
+test('every image of a batch is what it is alone', async () => {
+  const twice = ({ shape, data, dtype }: WeightTensor): WeightTensor => ({
+    shape: [2, ...shape.slice(1)],
+    data: Float32Array.from({ length: 2 * data.length }, (_, i) => data[i % data.length] as number),
+    dtype,
+  });
+  const { sample, timestep, encoder_hidden_states } = inputs;
+  const batch = { sample: twice(sample), timestep, encoder_hidden_states: twice(encoder_hidden_states) };
+  const device = await runtime.openDevice({ backend: 'webasm' });
+  const options = { dims: { ...dims, B: 2 }, budget: '30%', backend: 'webasm' } as const;
+  const { plan } = await compileModel(unetSmall, options);
+  const { outputs, peakBytes } = await runOn(device, plan, fixture, batch, weightNames);
+  await device.destroy();
+  expect(peakBytes).toBe(plan.planned.peakBytes);
+  const half = reference.length;
+  expect(maxDifference(outputs.sample!.subarray(0, half), reference)).toBeLessThan(TOLERANCE);
+  expect(outputs.sample!.slice(half)).toEqual(outputs.sample!.slice(0, half));
+});
+
+describe('a small Stable Diffusion 2: four resolutions, heads of each, linear projections', () => {
+  const config = {
+    ...SD21,
+    layers_per_block: 1,
+    block_out_channels: [8, 16, 32, 32],
+    attention_head_dim: [1, 2, 4, 4],
+    norm_num_groups: 4,
+    cross_attention_dim: 12,
+  };
+
+  test('two oblong images at 40%: unchanged bits, the planned peak', async () => {
+    const backend = 'webasm';
+    const options = { dims: { B: 2, H: 1, W: 3, L: 5 }, budget: '40%', backend } as const;
+    const { plan } = await compileModel(unet('unet-sd2-small', config), options);
+    expect(plan.loops.length).toBeGreaterThan(0);
+    const device = await runtime.openDevice({ backend });
+    const { failures, chunked } = await comparePlan(plan, device, randomData(plan.graph, 7));
+    await device.destroy();
+    expect(failures).toEqual([]);
+    const { sample } = chunked.outputs;
+    expect(sample).toHaveLength(2 * 4 * 8 * 24);
+    expect(sample?.every(Number.isFinite)).toBe(true);
   });
 });
 
