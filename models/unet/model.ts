@@ -36,8 +36,10 @@ export const unet = (name: string, config: UnetConfig) => {
       x = scope(`up_blocks.${index}`, () => upBlock(x, skips, given, index, config));
 
     const norm = { groups: config.norm_num_groups, epsilon: config.norm_eps };
-    const last = silu(nn.groupNorm('conv_norm_out', x, norm));
-    return { sample: nn.conv2d('conv_out', last, config.out_channels, 3, { padding: 1 }) };
+    const normal = nn.groupNorm('conv_norm_out', x, norm);
+    const active = silu(normal);
+    const noise = nn.conv2d('conv_out', active, config.out_channels, 3, { padding: 1 });
+    return { sample: noise };
   });
 };
 
@@ -51,7 +53,8 @@ function embedTime(timestep: Tensor<[1]>, width: number, config: UnetConfig): Co
     const hidden = silu(nn.linear('linear_1', waves, 4 * width));
     return nn.linear('linear_2', hidden, 4 * width);
   });
-  return silu(embedding);
+  const time = silu(embedding);
+  return time;
 }
 
 /**

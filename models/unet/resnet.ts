@@ -12,13 +12,16 @@ export function resnet(
 ): Features {
   const norm = { groups: config.norm_num_groups, epsilon: config.norm_eps };
   return scope(name, () => {
-    const first = nn.conv2d('conv1', silu(nn.groupNorm('norm1', x, norm)), outChannels, 3, { padding: 1 });
+    const normal = nn.groupNorm('norm1', x, norm);
+    const active = silu(normal);
+    const first = nn.conv2d('conv1', active, outChannels, 3, { padding: 1 });
     const shift = reshape(nn.linear('time_emb_proj', time, outChannels), [1, outChannels, 1, 1]);
     const timed: Features = add(first, shift);
-    const second = nn.conv2d('conv2', silu(nn.groupNorm('norm2', timed, norm)), outChannels, 3, {
-      padding: 1,
-    });
+    const timedNormal = nn.groupNorm('norm2', timed, norm);
+    const timedActive = silu(timedNormal);
+    const second = nn.conv2d('conv2', timedActive, outChannels, 3, { padding: 1 });
     const shortcut = x.shape[1] === outChannels ? x : nn.conv2d('conv_shortcut', x, outChannels, 1);
-    return add(shortcut, second);
+    const features: Features = add(shortcut, second);
+    return features;
   });
 }

@@ -31,7 +31,8 @@ export function spatialTransformer(
     const projected = projection('proj_in', pixels, config);
     const attended = scope('transformer_blocks.0', () => transformerBlock(projected, encoder, heads));
     const back = reshape(projection('proj_out', attended, config), ['B', height, width, channels]);
-    return add(permute(back, [0, 3, 1, 2]), x);
+    const features: Features = add(permute(back, [0, 3, 1, 2]), x);
+    return features;
   });
 }
 
@@ -40,8 +41,9 @@ function projection(name: string, x: Pixels, { use_linear_projection: isLinear }
   const channels = x.shape[2];
   if (isLinear) return nn.linear(name, x, channels);
   return scope(name, () => {
-    const kernel = param('weight', [channels, channels, 1, 1]);
-    return linear(x, reshape(kernel, [channels, channels]), param('bias', [channels]));
+    const weight = reshape(param('weight', [channels, channels, 1, 1]), [channels, channels]);
+    const projected = linear(x, weight, param('bias', [channels]));
+    return projected;
   });
 }
 
@@ -58,26 +60,36 @@ function transformerBlock(x: Pixels, encoder: EncoderTokens, heads: number): Pix
     among,
   );
   const mlpInput = nn.layerNorm('norm3', informed);
-  return add(
+  const tokens = add(
     scope('ff', () => mlp(mlpInput)),
     informed,
   );
+  return tokens;
 }
 
 /** Multi-head attention of pixels to `context`: the pixels themselves or the encoder's tokens. */
 function attention(x: Pixels, context: Tensor<readonly ['B', string, number]>, count: number): Pixels {
   const channels = x.shape[2];
-  const heads = (name: string, of: Tensor<readonly ['B', string, number]>) => {
-    const projected = nn.linear(name, of, channels, { bias: false });
-    return permute(reshape(projected, ['B', of.shape[1], count, channels / count]), [0, 2, 1, 3]);
+  const heads = (projection: string, of: Tensor<readonly ['B', string, number]>) => {
+    const perToken = reshape(nn.linear(projection, of, channels, { bias: false }), [
+      'B',
+      of.shape[1],
+      count,
+      channels / count,
+    ]);
+    const perHead = permute(perToken, [0, 2, 1, 3]);
+    return perHead;
   };
   const mixed = scaledDotProductAttention(heads('to_q', x), heads('to_k', context), heads('to_v', context));
   const merged = reshape(permute(mixed, [0, 2, 1, 3]), ['B', x.shape[1], channels]);
-  return nn.linear('to_out.0', merged, channels);
+  const attended = nn.linear('to_out.0', merged, channels);
+  return attended;
 }
 
 function mlp(x: Pixels): Pixels {
   const channels = x.shape[2];
-  const hidden = geglu(nn.linear('net.0.proj', x, 8 * channels));
-  return nn.linear('net.2', hidden, channels);
+  const both = nn.linear('net.0.proj', x, 8 * channels);
+  const hidden = geglu(both);
+  const output = nn.linear('net.2', hidden, channels);
+  return output;
 }

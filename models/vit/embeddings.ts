@@ -63,5 +63,6 @@ function projectPatches(pixelValues: Images, config: VitConfig): Tokens {
   const byPatch = permute(grid, [0, 2, 4, 1, 3, 5]);
   const patches = reshape(byPatch, ['B', rows * columns, size]);
   const weight = reshape(param('weight', [hidden_size, channels, height, width]), [hidden_size, size]);
-  return linear(patches, weight, param('bias', [hidden_size]));
+  const projected = linear(patches, weight, param('bias', [hidden_size]));
+  return projected;
 }

@@ -31,7 +31,8 @@ function layer(x: Tokens, config: VitConfig): Tokens {
     scope('attention', () => attention(attentionInput, config)),
   );
   const mlpInput = nn.layerNorm('layernorm_after', attended, { epsilon });
-  return add(attended, mlp(mlpInput, config));
+  const tokens = add(attended, mlp(mlpInput, config));
+  return tokens;
 }
 
 /** Multi-head self-attention: every token sees every other. */
@@ -39,17 +40,26 @@ function attention(x: Tokens, config: VitConfig): Tokens {
   const { hidden_size, num_attention_heads: count, qkv_bias: bias } = config;
   const tokens = x.shape[1];
   const heads = (projection: string) => {
-    const projected = nn.linear(`attention.${projection}`, x, hidden_size, { bias });
-    return permute(reshape(projected, ['B', tokens, count, hidden_size / count]), [0, 2, 1, 3]);
+    const perToken = reshape(nn.linear(`attention.${projection}`, x, hidden_size, { bias }), [
+      'B',
+      tokens,
+      count,
+      hidden_size / count,
+    ]);
+    const perHead = permute(perToken, [0, 2, 1, 3]);
+    return perHead;
   };
   const context = scaledDotProductAttention(heads('query'), heads('key'), heads('value'));
   const merged = reshape(permute(context, [0, 2, 1, 3]), ['B', tokens, hidden_size]);
-  return nn.linear('output.dense', merged, hidden_size);
+  const attended = nn.linear('output.dense', merged, hidden_size);
+  return attended;
 }
 
 function mlp(x: Tokens, { hidden_size, intermediate_size, activation = 'gelu' }: VitConfig): Tokens {
   const hidden = nn.linear('intermediate.dense', x, intermediate_size);
-  return nn.linear('output.dense', ACTIVATE[activation](hidden), hidden_size);
+  const active = ACTIVATE[activation](hidden);
+  const output = nn.linear('output.dense', active, hidden_size);
+  return output;
 }
 
 const ACTIVATE = {

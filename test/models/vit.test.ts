@@ -178,6 +178,8 @@ describe('config.json', () => {
         not supported (1):
           hidden_act: "quick_gelu" is not supported; supported: gelu, gelu_new, gelu_pytorch_tanh, gelu_fast, relu, silu, swish"
     `);
-    expect(messageOf(() => readVitConfig({ model_type: 'deit' }))).toMatchInlineSnapshot(`"config.json: model_type is "deit", this model takes "vit""`);
+    expect(messageOf(() => readVitConfig({ model_type: 'deit' }))).toMatchInlineSnapshot(
+      `"config.json: model_type is "deit", this model takes "vit""`,
+    );
   });
 });
