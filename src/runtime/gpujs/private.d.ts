@@ -132,17 +132,16 @@ declare module 'gpu.js/src/backend/web-assembly/wasm-builder.js' {
     i32x4ShrS(): this;
     i32x4MinU(): this;
     i32x4ExtractLane(lane: number): this;
-    i32x4TruncSatF32x4S(): this;
     f32x4Splat(): this;
     f32x4ExtractLane(lane: number): this;
     f32x4ReplaceLane(lane: number): this;
     f32x4Abs(): this;
-    f32x4Nearest(): this;
     f32x4Add(): this;
     f32x4Sub(): this;
     f32x4Mul(): this;
     f32x4Div(): this;
-    f32x4Min(): this;
+    /** (a, b): b where b < a, else a. */
+    f32x4Pmin(): this;
     f32x4Eq(): this;
     f32x4Lt(): this;
     f32x4Ge(): this;

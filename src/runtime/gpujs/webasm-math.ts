@@ -1,4 +1,6 @@
 import type { WasmFunctionEmitter, WasmModuleBuilder } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
+import { invariant } from '../../errors.ts';
+import { loadSplat } from './load-splat.ts';
 
 /*
  * Elementary functions of four lanes in float32, within 2 ulp everywhere. The one-lane functions run the same code on a
@@ -24,12 +26,40 @@ const EXP_LOWEST = -104;
 const EXP_HIGHEST = 89;
 
 const SMALLEST_NORMAL = 1.1754943508222875e-38;
-/** Bits of √½ and of 1: between them and their doubles lie the significands that the logarithm's polynomial takes. */
+/** The logarithm's polynomial takes significands from √½ to √2. */
 const SQRT_HALF_BITS = 0x3f3504f3;
-const ONE_BITS = 0x3f800000;
 const SIGNIFICAND_BITS = 23;
 
-const floats = (em: WasmFunctionEmitter, value: number): WasmFunctionEmitter =>
+/** Adding and subtracting it rounds a small number to an integer, which its last bits hold in between. */
+const ROUNDING = 1.5 * 2 ** SIGNIFICAND_BITS;
+const ROUNDING_BITS = 0x4b400000;
+
+/**
+ * The constants stand in memory, from this address on: engines load and spread one in less time than they take to build
+ * it in a register.
+ */
+export const MATH_TABLE_ADDRESS = 896;
+const TABLE = Float32Array.of(
+  ...EXP,
+  ...LOG,
+  ...TANH,
+  ...[LN2_HIGH, LN2_LOW, Math.LOG2E, EXP_LOWEST, EXP_HIGHEST, ROUNDING, 0.5, 1, 2],
+);
+
+/** Puts the constants where the functions look for them. */
+export function writeMathTable(memory: ArrayBuffer): void {
+  new Float32Array(memory, MATH_TABLE_ADDRESS, TABLE.length).set(TABLE);
+}
+
+/** Pushes a constant of the table in all lanes. */
+function floats(em: WasmFunctionEmitter, value: number): WasmFunctionEmitter {
+  const index = TABLE.indexOf(Math.fround(value));
+  invariant(index >= 0, `${value} is not in the table of constants`);
+  em.i32Const(0);
+  loadSplat(em, MATH_TABLE_ADDRESS + index * 4);
+  return em;
+}
+const rare = (em: WasmFunctionEmitter, value: number): WasmFunctionEmitter =>
   em.v128ConstF32x4(value, value, value, value);
 const integers = (em: WasmFunctionEmitter, value: number): WasmFunctionEmitter =>
   em.v128ConstI32x4(value, value, value, value);
@@ -49,14 +79,18 @@ function emitExp(em: WasmFunctionEmitter): void {
   const vanishes = em.addLocal('v128');
   const exponent = em.addLocal('v128');
   const r = em.addLocal('v128');
+  const power = em.addLocal('v128');
   const half = em.addLocal('v128');
   // Lanes that round to 0 compute e^0 instead: results too small for a normal number cost hundreds of cycles.
   em.localGet(x);
   floats(em, EXP_LOWEST).f32x4Lt().localSet(vanishes);
   em.localGet(x).localGet(vanishes).v128Andnot();
-  floats(em, EXP_HIGHEST).f32x4Min().localSet(x);
+  // As no other minimum, this one is a single instruction, and keeps NaN.
+  floats(em, EXP_HIGHEST).f32x4Pmin().localSet(x);
   em.localGet(x);
-  floats(em, Math.LOG2E).f32x4Mul().f32x4Nearest().localSet(exponent);
+  floats(em, Math.LOG2E).f32x4Mul();
+  floats(em, ROUNDING).f32x4Add().localTee(power);
+  floats(em, ROUNDING).f32x4Sub().localSet(exponent);
   em.localGet(x).localGet(exponent);
   floats(em, LN2_HIGH).f32x4Mul().f32x4Sub().localGet(exponent);
   floats(em, LN2_LOW).f32x4Mul().f32x4Sub().localSet(r);
@@ -64,14 +98,15 @@ function emitExp(em: WasmFunctionEmitter): void {
   em.localGet(r).localGet(r).f32x4Mul().f32x4Mul().localGet(r).f32x4Add();
   floats(em, 1).f32x4Add();
   // Times 2^n in two steps: one factor alone may be too large or too small for a float.
-  em.localGet(exponent).i32x4TruncSatF32x4S().localTee(exponent).i32Const(1).i32x4ShrS().localSet(half);
-  const times = (power: () => void): void => {
-    power();
+  em.localGet(power);
+  integers(em, ROUNDING_BITS).i32x4Sub().localTee(power).i32Const(1).i32x4ShrS().localSet(half);
+  const times = (n: () => void): void => {
+    n();
     em.i32Const(SIGNIFICAND_BITS).i32x4Shl();
-    integers(em, ONE_BITS).i32x4Add().f32x4Mul();
+    floats(em, 1).i32x4Add().f32x4Mul();
   };
   times(() => em.localGet(half));
-  times(() => em.localGet(exponent).localGet(half).i32x4Sub());
+  times(() => em.localGet(power).localGet(half).i32x4Sub());
   em.localGet(vanishes).v128Andnot();
 }
 
@@ -84,9 +119,9 @@ function emitLog(em: WasmFunctionEmitter): void {
   const f = em.addLocal('v128');
   const square = em.addLocal('v128');
   em.localGet(x);
-  floats(em, SMALLEST_NORMAL).f32x4Lt().localSet(tiny);
+  rare(em, SMALLEST_NORMAL).f32x4Lt().localSet(tiny);
   em.localGet(x);
-  floats(em, 2 ** SIGNIFICAND_BITS)
+  rare(em, 2 ** SIGNIFICAND_BITS)
     .f32x4Mul()
     .localGet(x)
     .localGet(tiny)
@@ -109,21 +144,21 @@ function emitLog(em: WasmFunctionEmitter): void {
   floats(em, 0.5).f32x4Mul().f32x4Sub().f32x4Add().localGet(exponent);
   floats(em, LN2_HIGH).f32x4Mul().f32x4Add().localSet(f);
   const where = (value: number, condition: () => void): void => {
-    floats(em, value).localGet(f);
+    rare(em, value).localGet(f);
     condition();
     em.v128Bitselect().localSet(f);
   };
   where(-Infinity, () => {
     em.localGet(x);
-    floats(em, 0).f32x4Eq();
+    rare(em, 0).f32x4Eq();
   });
   where(NaN, () => {
     em.localGet(x);
-    floats(em, 0).f32x4Ge().v128Not();
+    rare(em, 0).f32x4Ge().v128Not();
   });
   where(Infinity, () => {
     em.localGet(x);
-    floats(em, Infinity).f32x4Eq();
+    rare(em, Infinity).f32x4Eq();
   });
   em.localGet(f);
 }
@@ -143,7 +178,7 @@ function emitTanh(em: WasmFunctionEmitter): void {
   floats(em, 1).f32x4Add().f32x4Div().f32x4Sub().localGet(x);
   integers(em, -0x80000000).v128And().v128Or();
   em.localGet(size);
-  floats(em, TANH_SMALL).f32x4Lt().v128Bitselect();
+  rare(em, TANH_SMALL).f32x4Lt().v128Bitselect();
 }
 
 const EMITTERS: Readonly<Record<string, (em: WasmFunctionEmitter) => void>> = {

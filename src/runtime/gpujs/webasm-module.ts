@@ -5,7 +5,7 @@ import {
 } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
 import { invariant } from '../../errors.ts';
 import type { Kernel } from '../kernel.ts';
-import { addMath } from './webasm-math.ts';
+import { addMath, MATH_TABLE_ADDRESS } from './webasm-math.ts';
 import {
   type Assembler,
   type StridedArray,
@@ -14,8 +14,10 @@ import {
   type TiledWebasmNode,
 } from './webasm-node.ts';
 
-/** The parameter block: where a dispatch writes what the module reads. It occupies the start of the memory. */
-export const PARAMETER_BLOCK = { address: 64, end: 1024 } as const;
+/** The parameter block: where a dispatch writes what the module reads. */
+export const PARAMETER_BLOCK = { address: 64, end: MATH_TABLE_ADDRESS } as const;
+/** The start of the memory is not the arena's: the parameter block, then the constants of {@link addMath}. */
+export const ARENA_START = 1024;
 export const MAX_PAGES = 65536;
 
 /** Words of the block: extents x y z, then address and strides x y z of the output, then the load limit; bytes. */

@@ -2,6 +2,7 @@ import type { Ast } from 'gpu.js/src/backend/function-node.js';
 import { WebAssemblyFunctionNode } from 'gpu.js/src/backend/web-assembly/function-node.js';
 import type { ValueType, WasmFunctionEmitter } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
 import { integerCounters } from './integer-counters.ts';
+import { loadSplat } from './load-splat.ts';
 import { restoreNumbers } from './restore-numbers.ts';
 import { canTileRows, tileRows } from './tile-rows.ts';
 import { makeNamesUnique } from './unique-names.ts';
@@ -43,8 +44,6 @@ export interface Assembler {
   readonly helperInfo: null;
 }
 
-/** The opcode with the alignment and the offset of a float. */
-const V128_LOAD32_SPLAT = [0xfd, 0x09, 2, 0];
 /** log2 of the bytes of an element. */
 const ELEMENT_SHIFT = 2;
 
@@ -154,7 +153,7 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
     const { bytes } = this.em;
     if (from !== 'f32' || to !== 'vf32' || this.#load.end !== bytes.length) return super.vCoerce(from, to);
     bytes.length = this.#load.start;
-    bytes.push(...V128_LOAD32_SPLAT);
+    loadSplat(this.em, 0);
     return to;
   }
 

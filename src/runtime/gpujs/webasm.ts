@@ -3,7 +3,7 @@ import { invariant } from '../../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import type { View3 } from '../view3.ts';
 import { prepare, translating } from './translate.ts';
-import { importedMath } from './webasm-math.ts';
+import { importedMath, writeMathTable } from './webasm-math.ts';
 import { assemble, blockWords, type KernelNodes, PARAMETER_BLOCK } from './webasm-module.ts';
 import { type StrideClass, type StridedArray, StridedWebasmNode, TiledWebasmNode } from './webasm-node.ts';
 
@@ -30,6 +30,7 @@ export class WebasmExecutor {
 
   constructor(memory: WebAssembly.Memory) {
     this.#memory = memory;
+    writeMathTable(memory.buffer);
   }
 
   /** Views are in elements from the start of the memory. */

@@ -1,7 +1,7 @@
 import { UserError } from '../../errors.ts';
 import { BaseDevice, type BoundView } from '../base-device.ts';
 import { MARGIN_ELEMENTS, PAGE_BYTES, WebasmExecutor } from '../gpujs/webasm.ts';
-import { MAX_PAGES, PARAMETER_BLOCK } from '../gpujs/webasm-module.ts';
+import { ARENA_START, MAX_PAGES } from '../gpujs/webasm-module.ts';
 import type { Kernel } from '../kernel.ts';
 import type { View3 } from '../view3.ts';
 import { Arena } from './arena.ts';
@@ -54,10 +54,10 @@ export function webasmAbsence(): string | undefined {
 export class WebasmDevice extends BaseDevice<number> {
   override readonly backend = 'webasm';
   override readonly adapter = 'WebAssembly SIMD';
-  override readonly maxStorageBytes = LIMIT - PARAMETER_BLOCK.end;
+  override readonly maxStorageBytes = LIMIT - ARENA_START;
   #memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES });
   #executor = new WebasmExecutor(this.#memory);
-  #arena = new Arena(PARAMETER_BLOCK.end, LIMIT, (end) => this.#growTo(end));
+  #arena = new Arena(ARENA_START, LIMIT, (end) => this.#growTo(end));
 
   protected override allocate(elements: number): number {
     return this.#arena.allocate(elements * 4);
@@ -89,7 +89,7 @@ export class WebasmDevice extends BaseDevice<number> {
   }
 
   protected override dispose(): Promise<void> {
-    this.#memory = new WebAssembly.Memory({ initial: 0 });
+    this.#memory = new WebAssembly.Memory({ initial: 1 });
     this.#executor = new WebasmExecutor(this.#memory);
     return Promise.resolve();
   }
