@@ -1,7 +1,8 @@
 import type { WeightNames } from 'autochunk/weights';
 
-/** Names in ViT files that are no parameters of the classifier. */
+/** The prefix that files of the bare `ViTModel` leave out, and names that are no parameters of the classifier. */
 export const weightNames: WeightNames = {
+  prefixes: ['vit.'],
   ignore: [
     // Unused by the classifier.
     /^vit\.pooler\./,

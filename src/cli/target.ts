@@ -6,7 +6,7 @@ import type { Backend } from '../ir/ops/op.ts';
 import { formatDims } from '../report/format.ts';
 import { listBackends, openDevice } from '../runtime/index.ts';
 import { randomData } from '../testing/random.ts';
-import { matchParameters, type Safetensors, type WeightNames } from '../weights/index.ts';
+import { matchParameters, type Safetensors, type WeightNames, type WeightTensor } from '../weights/index.ts';
 import { withBudget } from './budget.ts';
 import type { CheckpointExtras } from './checkpoint-extras.ts';
 import { checkDims, parseDims } from './dims.ts';
@@ -174,9 +174,9 @@ export function readParams(
   const { tensors, file } = checkpoint;
   const matched = matchParameters(params, tensors, { ...target.weightNames, file });
   return Object.fromEntries(
-    params.map(({ id, key }) => [
-      id,
-      Float32Array.from((matched.get(key) as { data: ArrayLike<number> }).data),
-    ]),
+    params.map(({ id, key }) => {
+      const { data } = matched.get(key) as WeightTensor;
+      return [id, data instanceof Float32Array ? data : Float32Array.from(data)];
+    }),
   );
 }
