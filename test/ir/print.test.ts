@@ -26,6 +26,25 @@ test('a model reads back equal', () => {
   expect(parseGraph(printGraph(graph))).toStrictEqual(graph);
 });
 
+test('text attributes read back as text, dimensions as dimensions', () => {
+  const text = `graph "g" {
+  dims text
+  input x: f32[text, 2]
+  input y: f32[2]
+  z: f32[text] = einsum(x, y) {equation: text "ij,j->i"}
+  part: f32[text] = slice(z) {axis: 0, start: 0, length: text}
+  output "z" = part
+}
+`;
+  const graph = parseGraph(text);
+  verify(graph);
+  expect(graph.nodes.map((node) => node.kind === 'op' && node.attrs)).toEqual([
+    { equation: { text: 'ij,j->i' } },
+    { axis: 0, start: 0, length: 'text' },
+  ]);
+  expect(printGraph(graph)).toBe(text);
+});
+
 test('prints one node a line', () => {
   expect(printGraph(attentionGraph())).toMatchInlineSnapshot(`
     "graph "attention" {

@@ -5,8 +5,8 @@ import { expect, expectShape, type KernelOptions, printShape } from './options.t
 import { atFirst, type Extents4, expectImage, type Pair, type WindowOptions } from './window.ts';
 
 /*
- * One thread an output element, which gathers the input elements whose windows cover it: products are added over input
- * channels, kernel rows and kernel columns, in this order, and the bias last. A tap lands on an input element where the
+ * One thread an output element, which gathers the input elements whose windows cover it: products are added over kernel
+ * rows, kernel columns and input channels, in this order, and the bias last. A tap lands on an input element where the
  * distance is a multiple of the stride; halves make the division safe on devices that divide a little too low.
  */
 
@@ -33,15 +33,15 @@ const gather = defineKernel(
     const group = Math.floor((this.thread.z + 0.5) / outGroup);
     const own = this.thread.z - group * outGroup;
     let sum = 0;
-    for (let c = 0; c < inGroup; c++) {
-      for (let i = 0; i < kernelRows; i++) {
-        const above = this.thread.y + paddingRow - i * dilationRow;
-        const row = Math.floor((above + 0.5) / strideRow);
-        if (row >= 0 && row < rows && row * strideRow === above) {
-          for (let j = 0; j < kernelColumns; j++) {
-            const before = this.thread.x + paddingColumn - j * dilationColumn;
-            const column = Math.floor((before + 0.5) / strideColumn);
-            if (column >= 0 && column < columns && column * strideColumn === before) {
+    for (let i = 0; i < kernelRows; i++) {
+      const above = this.thread.y + paddingRow - i * dilationRow;
+      const row = Math.floor((above + 0.5) / strideRow);
+      if (row >= 0 && row < rows && row * strideRow === above) {
+        for (let j = 0; j < kernelColumns; j++) {
+          const before = this.thread.x + paddingColumn - j * dilationColumn;
+          const column = Math.floor((before + 0.5) / strideColumn);
+          if (column >= 0 && column < columns && column * strideColumn === before) {
+            for (let c = 0; c < inGroup; c++) {
               sum +=
                 image[group * inGroup + c]![row]![column]! *
                 weight[group * inGroup + c]![own]![i * kernelColumns + j]!;
@@ -77,15 +77,15 @@ const single = defineKernel(
     dilationColumn: number,
   ): number {
     let sum = 0;
-    for (let c = 0; c < inGroup; c++) {
-      for (let i = 0; i < kernelRows; i++) {
-        const above = this.thread.y + paddingRow - i * dilationRow;
-        const row = Math.floor((above + 0.5) / strideRow);
-        if (row >= 0 && row < rows && row * strideRow === above) {
-          for (let j = 0; j < kernelColumns; j++) {
-            const before = this.thread.x + paddingColumn - j * dilationColumn;
-            const column = Math.floor((before + 0.5) / strideColumn);
-            if (column >= 0 && column < columns && column * strideColumn === before) {
+    for (let i = 0; i < kernelRows; i++) {
+      const above = this.thread.y + paddingRow - i * dilationRow;
+      const row = Math.floor((above + 0.5) / strideRow);
+      if (row >= 0 && row < rows && row * strideRow === above) {
+        for (let j = 0; j < kernelColumns; j++) {
+          const before = this.thread.x + paddingColumn - j * dilationColumn;
+          const column = Math.floor((before + 0.5) / strideColumn);
+          if (column >= 0 && column < columns && column * strideColumn === before) {
+            for (let c = 0; c < inGroup; c++) {
               sum += image[c]![row]![column]! * weight[c]![i]![j]!;
             }
           }

@@ -7,9 +7,9 @@ import { expect, expectShape, type KernelOptions, printShape } from './options.t
 import { atFirst, type Extents4, expectImage, expectPlaces, type WindowOptions } from './window.ts';
 
 /*
- * One thread an output element: z output channel, y row, x column. Products are added over input channels, kernel rows and
- * kernel columns, in this order, and the bias last, so parts of the batch, the channels and the groups have the bits of
- * the whole. Taps outside the image are not added. Kernel rows and columns are one axis of the weight, and group g is
+ * One thread an output element: z output channel, y row, x column. Products are added over kernel rows, kernel columns and
+ * input channels, in this order, and the bias last, so parts of the batch, the channels and the groups have the bits of
+ * the whole. The long loop over channels is the innermost one: bounds are tested outside it. Taps outside the image are not added. Kernel rows and columns are one axis of the weight, and group g is
  * found by halves, because devices may divide a little too low.
  */
 
@@ -35,13 +35,13 @@ const dense = defineKernel(
   ): number {
     const first = Math.floor((this.thread.z + 0.5) / outGroup) * inGroup;
     let sum = 0;
-    for (let c = 0; c < inGroup; c++) {
-      for (let i = 0; i < kernelRows; i++) {
-        const row = this.thread.y * strideRow + i * dilationRow - paddingRow;
-        if (row >= 0 && row < rows) {
-          for (let j = 0; j < kernelColumns; j++) {
-            const shift = j * dilationColumn - paddingColumn;
-            if (this.thread.x + shift >= 0 && this.thread.x + shift < columns) {
+    for (let i = 0; i < kernelRows; i++) {
+      const row = this.thread.y * strideRow + i * dilationRow - paddingRow;
+      if (row >= 0 && row < rows) {
+        for (let j = 0; j < kernelColumns; j++) {
+          const shift = j * dilationColumn - paddingColumn;
+          if (this.thread.x + shift >= 0 && this.thread.x + shift < columns) {
+            for (let c = 0; c < inGroup; c++) {
               sum +=
                 image[first + c]![row]![this.thread.x + shift]! *
                 weight[this.thread.z]![c]![i * kernelColumns + j]!;
@@ -54,6 +54,43 @@ const dense = defineKernel(
   },
   3,
   new Array<'Integer'>(12).fill('Integer'),
+);
+
+/** Columns where every tap lies inside the image, in one group; the image starts under the first tap. */
+const interior = defineKernel(
+  function conv2dInterior(
+    this: KernelThis,
+    image: KernelArray,
+    weight: KernelArray,
+    bias: KernelArray,
+    biased: number,
+    inGroup: number,
+    rows: number,
+    kernelRows: number,
+    kernelColumns: number,
+    strideRow: number,
+    paddingRow: number,
+    dilationRow: number,
+    dilationColumn: number,
+  ): number {
+    let sum = 0;
+    for (let i = 0; i < kernelRows; i++) {
+      const row = this.thread.y * strideRow + i * dilationRow - paddingRow;
+      if (row >= 0 && row < rows) {
+        for (let j = 0; j < kernelColumns; j++) {
+          for (let c = 0; c < inGroup; c++) {
+            sum +=
+              image[c]![this.thread.y * strideRow + i * dilationRow - paddingRow]![
+                this.thread.x + j * dilationColumn
+              ]! * weight[this.thread.z]![c]![i * kernelColumns + j]!;
+          }
+        }
+      }
+    }
+    return biased > 0 ? sum + bias[0]![0]![this.thread.z]! : sum;
+  },
+  3,
+  new Array<'Integer'>(9).fill('Integer'),
 );
 
 const strided = defineKernel(
@@ -78,13 +115,13 @@ const strided = defineKernel(
   ): number {
     const first = Math.floor((this.thread.z + 0.5) / outGroup) * inGroup;
     let sum = 0;
-    for (let c = 0; c < inGroup; c++) {
-      for (let i = 0; i < kernelRows; i++) {
-        const row = this.thread.y * strideRow + i * dilationRow - paddingRow;
-        if (row >= 0 && row < rows) {
-          for (let j = 0; j < kernelColumns; j++) {
-            const column = this.thread.x * strideColumn + j * dilationColumn - paddingColumn;
-            if (column >= 0 && column < columns) {
+    for (let i = 0; i < kernelRows; i++) {
+      const row = this.thread.y * strideRow + i * dilationRow - paddingRow;
+      if (row >= 0 && row < rows) {
+        for (let j = 0; j < kernelColumns; j++) {
+          const column = this.thread.x * strideColumn + j * dilationColumn - paddingColumn;
+          if (column >= 0 && column < columns) {
+            for (let c = 0; c < inGroup; c++) {
               sum += image[first + c]![row]![column]! * weight[this.thread.z]![c]![i * kernelColumns + j]!;
             }
           }
@@ -118,13 +155,13 @@ const single = defineKernel(
     strideColumn: number,
   ): number {
     let sum = 0;
-    for (let c = 0; c < inGroup; c++) {
-      for (let i = 0; i < kernelRows; i++) {
-        const row = this.thread.y * strideRow + i * dilationRow - paddingRow;
-        if (row >= 0 && row < rows) {
-          for (let j = 0; j < kernelColumns; j++) {
-            const column = this.thread.x * strideColumn + j * dilationColumn - paddingColumn;
-            if (column >= 0 && column < columns) {
+    for (let i = 0; i < kernelRows; i++) {
+      const row = this.thread.y * strideRow + i * dilationRow - paddingRow;
+      if (row >= 0 && row < rows) {
+        for (let j = 0; j < kernelColumns; j++) {
+          const column = this.thread.x * strideColumn + j * dilationColumn - paddingColumn;
+          if (column >= 0 && column < columns) {
+            for (let c = 0; c < inGroup; c++) {
               sum += image[c]![row]![column]! * weight[c]![i]![j]!;
             }
           }
@@ -210,10 +247,32 @@ export function conv2d(
     dilation[0],
     dilation[1],
   ];
-  const run = (target: StorageView, image: StorageView, taps: StorageView, add: StorageView | undefined) =>
-    stride[1] === 1
-      ? dispatchBiased(into, dense, target, [image, taps], add, scalars)
-      : dispatchBiased(into, strided, target, [image, taps], add, [...scalars, stride[1]]);
+  const reach = dilation[1] * (kernelColumns - 1);
+  const [left, right] = [padding[1], padding[1] + columns - reach];
+  const run = (target: StorageView, image: StorageView, taps: StorageView, add: StorageView | undefined) => {
+    if (stride[1] !== 1) {
+      dispatchBiased(into, strided, target, [image, taps], add, [...scalars, stride[1]]);
+      return;
+    }
+    const outColumns = target.layout.shape[2] as number;
+    const part = (from: number, to: number): StorageView => ({
+      storage: target.storage,
+      layout: sliceLayout(target.layout, 2, from, to),
+    });
+    const edge = (from: number, to: number): void => {
+      if (to <= from) return;
+      const numbers = scalars.with(8, padding[1] - from);
+      dispatchBiased(into, dense, part(from, to), [image, taps], add, numbers);
+    };
+    if (right <= left || groups > 1) {
+      edge(0, outColumns);
+      return;
+    }
+    edge(0, left);
+    edge(right, outColumns);
+    const numbers = scalars.filter((_, i) => i !== 1 && i !== 3 && i !== 8);
+    dispatchBiased(into, interior, part(left, right), [image, taps], add, numbers);
+  };
   const [out, source, kernel] = [into.view, x.view, weight.view];
   const taps = reshapeLayout(kernel.layout, [outChannels, inGroup, kernelRows * kernelColumns]);
   for (let n = 0; n < (x.shape[0] as number); n++) {

@@ -122,7 +122,7 @@ export function einsum(
     swap ? { ...axis, strides: [axis.strides[0], axis.strides[2], axis.strides[1]] } : axis;
   const [rows, columns] = swap ? [ofB, ofA] : [ofA, ofB];
   const y = rows.reduce(larger, NONE);
-  const x = columns.reduce(larger, NONE);
+  const x = columns.reduce(denser, NONE);
   const k = sums.map(turned);
   const rest = groups.filter((axis) => axis !== x && axis !== y);
   if (k.length === 2) {
@@ -161,6 +161,10 @@ type Triple = readonly [Axis, Axis, Axis];
 type Views = readonly [out: StorageView, a: StorageView, b: StorageView];
 
 const larger = (best: Axis, axis: Axis): Axis => (axis.extent > best.extent ? axis : best);
+
+/** For the lanes: where the result lies densely if that fills them, else the longest. */
+const denser = (best: Axis, axis: Axis): Axis =>
+  axis.strides[0] === 1 && axis.extent >= 4 ? axis : larger(best, axis);
 
 /** Merges neighbours that all three tensors address like one axis; axes of extent 1 vanish. */
 function fold(axes: readonly Axis[]): Axis[] {
