@@ -12,12 +12,13 @@ export function triangleMultiplication(z: Pair, mask: PairMask, config: Evoforme
   const present = unsqueeze(mask, 2);
   const projection = (name: string): Pair => {
     const gate = sigmoid(nn.linear(`linear_${name}_g`, pairs, config.c_hidden_mul));
-    const gated = mul(gate, present);
-    return mul(gated, nn.linear(`linear_${name}_p`, pairs, config.c_hidden_mul));
+    const masked = mul(gate, present);
+    const projected = mul(masked, nn.linear(`linear_${name}_p`, pairs, config.c_hidden_mul));
+    return projected;
   };
   const a = projection('a');
   const b = projection('b');
-  const triangles = edges === 'outgoing' ? einsum('ikc,jkc->ijc', a, b) : einsum('kic,kjc->ijc', a, b);
+  const triangles = einsum(edges === 'outgoing' ? 'ikc,jkc->ijc' : 'kic,kjc->ijc', a, b);
   const mixed = nn.linear('linear_z', nn.layerNorm('layer_norm_out', triangles), config.c_z);
   const gate = sigmoid(nn.linear('linear_g', pairs, config.c_z));
   return mul(mixed, gate);
