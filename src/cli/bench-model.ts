@@ -26,11 +26,14 @@ export interface BenchSettings {
   readonly onProgress: (text: string) => void;
 }
 
-/** A program on a device of its own, and its runs so far; the first one is not timed. */
+/** A program on a device of its own. */
 interface Contestant {
   readonly session: Session;
   readonly plannedPeakBytes: number;
-  readonly runs: RunResult[];
+  /** Of every run so far; the first one is not timed. */
+  readonly runs: { readonly peakBytes: number; readonly ms: number; readonly cpuMs: number }[];
+  /** Of the last run. */
+  outputs: RunResult['outputs'];
 }
 
 /** A budget that can be met: its plan, until it has run. */
@@ -76,7 +79,7 @@ export async function benchModel(graph: Graph, settings: BenchSettings): Promise
   const contestants: Contestant[] = [];
   const join = async (source: string, plannedPeakBytes: number): Promise<Contestant> => {
     const session = await Session.open(backend, source, signature, data);
-    const contestant: Contestant = { session, plannedPeakBytes, runs: [] };
+    const contestant: Contestant = { session, plannedPeakBytes, runs: [], outputs: {} };
     contestants.push(contestant);
     return contestant;
   };
@@ -89,7 +92,7 @@ export async function benchModel(graph: Graph, settings: BenchSettings): Promise
     for (let round = 0; round <= rounds; round++) {
       settings.onProgress(`${graph.name}: ${round === 0 ? 'warming up' : `round ${round} of ${rounds}`}`);
       const order = round % 2 === 0 ? contestants : [...contestants].reverse();
-      for (const { session, runs } of order) runs.push(await session.run());
+      for (const contestant of order) await runOnce(contestant);
     }
     const unchunked = whole ? summarise(whole) : null;
     return prepared.map((entry): BenchResult => {
@@ -108,14 +111,25 @@ async function prepare(graph: Graph, budget: string, settings: BenchSettings): P
   return { budget, plan, source, compileMs: performance.now() - started };
 }
 
+async function runOnce(contestant: Contestant): Promise<void> {
+  const before = process.cpuUsage();
+  const { outputs, measuredPeakBytes: peakBytes, ms } = await contestant.session.run();
+  const { user, system } = process.cpuUsage(before);
+  contestant.runs.push({ peakBytes, ms, cpuMs: (user + system) / 1000 });
+  contestant.outputs = outputs;
+}
+
 function summarise({ session, plannedPeakBytes, runs }: Contestant): BenchVariant {
-  const ms = runs.slice(1).map((run) => run.ms);
+  const timed = runs.slice(1);
+  const [ms, cpuMs] = [timed.map((run) => run.ms), timed.map((run) => run.cpuMs)];
   return {
     plannedPeakBytes,
-    measuredPeakBytes: Math.max(...runs.map((run) => run.measuredPeakBytes)),
+    measuredPeakBytes: Math.max(...runs.map((run) => run.peakBytes)),
     reservedBytes: session.device.memory.reservedBytes,
     medianMs: quantile(ms, 0.5),
     ms,
+    medianCpuMs: quantile(cpuMs, 0.5),
+    cpuMs,
   };
 }
 
@@ -125,11 +139,9 @@ function measured(
   whole: Contestant | undefined,
 ): Omit<BenchMeasured, 'adapter' | 'unchunked'> {
   const chunked = summarise(contestant);
-  const ratios = whole
-    ? summarise(whole).ms.map((unchunkedMs, round) => (chunked.ms[round] as number) / unchunkedMs - 1)
-    : undefined;
-  const [expected, actual] = [whole, contestant].map((one) => one?.runs.at(-1)?.outputs);
-  const difference = expected && actual ? compareOutputs(expected, actual) : undefined;
+  const unchunked = whole ? summarise(whole) : undefined;
+  const ratios = unchunked ? pairwise(chunked.ms, unchunked.ms) : undefined;
+  const difference = whole ? compareOutputs(whole.outputs, contestant.outputs) : undefined;
   const kernels = new Set([...(whole?.session.kernels ?? []), ...contestant.session.kernels]);
   return {
     ...summarisePlan(plan),
@@ -140,11 +152,16 @@ function measured(
     chunked,
     slowdown: ratios ? quantile(ratios, 0.5) : null,
     slowdownQuartiles: ratios ? [quantile(ratios, 0.25), quantile(ratios, 0.75)] : null,
+    cpuSlowdown: unchunked ? quantile(pairwise(chunked.cpuMs, unchunked.cpuMs), 0.5) : null,
     maxAbsDiff: difference?.maxAbsDiff ?? null,
     identical: difference?.identical ?? null,
     kernels: Object.fromEntries([...kernels].sort().map((name) => [name, `gpu.js ${plan.backend}`])),
   };
 }
+
+/** By how much each time exceeds the other one of its round, as a share. */
+const pairwise = (times: readonly number[], baseline: readonly number[]): number[] =>
+  times.map((time, round) => time / (baseline[round] as number) - 1);
 
 /** The value below which a share `q` of the values lies, interpolated between neighbours. */
 export function quantile(values: readonly number[], q: number): number {

@@ -1,10 +1,8 @@
-import { cpus, loadavg, totalmem } from 'node:os';
 import type { Command } from 'commander';
 import { parseBudget } from '../compiler/budget.ts';
 import { UserError } from '../errors.ts';
 import type { Bindings } from '../ir/dims.ts';
 import {
-  type BenchMachine,
   type BenchReport,
   type BenchResult,
   type BenchVariant,
@@ -12,6 +10,7 @@ import {
   describeBench,
 } from '../report/bench.ts';
 import { openDevice } from '../runtime/index.ts';
+import { observeMachine } from './bench-machine.ts';
 import { benchModel } from './bench-model.ts';
 import { checkDims, parseDims } from './dims.ts';
 import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
@@ -61,7 +60,7 @@ export function addBench(program: Command, io: Io): void {
 }
 
 async function bench(references: readonly string[], flags: BenchFlags, io: Io): Promise<void> {
-  const before = loadavg()[0] as number;
+  const machine = observeMachine();
   const rounds = parseCount('--rounds', flags.rounds, 1, 1000);
   const seed = parseCount('--seed', flags.seed, 0, 2 ** 32 - 1);
   const asked = parseBackend(flags.backend);
@@ -94,7 +93,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
   const report: BenchReport = {
     date: new Date().toISOString().slice(0, 10),
     command: commandOf(references, flags),
-    machine: machine(before),
+    machine: machine(),
     note: flags.note ?? null,
     rounds,
     seed,
@@ -152,16 +151,4 @@ function commandOf(references: readonly string[], flags: BenchFlags): string {
     `--seed ${flags.seed}`,
   ];
   return ['autochunk bench', ...references, ...options].join(' ');
-}
-
-function machine(loadBefore: number): BenchMachine {
-  const processors = cpus();
-  return {
-    cores: processors.length,
-    processor: processors[0]?.model.trim() ?? '',
-    memoryBytes: totalmem(),
-    engine: `Node ${process.versions.node}`,
-    platform: `${process.platform} ${process.arch}`,
-    loadAverage: [loadBefore, loadavg()[0] as number],
-  };
 }

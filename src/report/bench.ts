@@ -11,6 +11,9 @@ export interface BenchVariant {
   readonly medianMs: number;
   /** Of every timed round, in order. */
   readonly ms: readonly number[];
+  /** Processor time of the process, all threads: on a busy machine steadier than time on the clock. */
+  readonly medianCpuMs: number;
+  readonly cpuMs: readonly number[];
 }
 
 interface BenchCase {
@@ -38,6 +41,8 @@ export interface BenchMeasured extends BenchCase, PlanSummary {
   readonly slowdown: number | null;
   /** First and third quartile of the same. */
   readonly slowdownQuartiles: readonly [number, number] | null;
+  /** The same as `slowdown`, in processor time. */
+  readonly cpuSlowdown: number | null;
   readonly maxAbsDiff: number | null;
   /** Whether all outputs are the same bit for bit. */
   readonly identical: boolean | null;
@@ -86,7 +91,7 @@ export function describeBench(report: BenchReport): string {
       : `${peak}, more than the device can hold in one storage`;
     lines.push(title.filter((text) => text !== '').join(' · '), `  ${facts}`);
     const rows = [
-      ['budget', 'peak', 'share', 'loops', 'time', 'slowdown', 'quartiles', 'difference'],
+      ['budget', 'peak', 'share', 'loops', 'time', 'slowdown', 'quartiles', 'processor', 'difference'],
       ...group.map((result) => [result.budget, ...cells(result, formatBytes)]),
     ];
     lines.push(...formatTable(rows, [3]).map((line) => `  ${line}`));
@@ -112,6 +117,7 @@ export function benchMarkdown(report: BenchReport, title = 'Peak memory and time
     'chunked',
     'slowdown',
     'quartiles',
+    'processor time',
     'difference',
   ];
   const rows = report.results.map((result) => {
@@ -141,8 +147,8 @@ export function benchMarkdown(report: BenchReport, title = 'Peak memory and time
     `- ${report.rounds} rounds after one that is not timed; random weights and inputs, seed ${report.seed}`,
     '',
     `Peaks are activation memory; parameters count apart. Times are medians. The slowdown is the median over the rounds of
-(chunked ÷ unchunked time of the same round − 1), with the first and third quartile beside it. The difference is the largest
-of any two output elements; "none" means the same bit for bit.`,
+(chunked ÷ unchunked time of the same round − 1), with the first and third quartile and the same median in processor time
+beside it. The difference is the largest of any two output elements; "none" means the same bit for bit.`,
     '',
     ...markdownTable(header, rows),
     '',
@@ -168,14 +174,14 @@ export function markdownTable(header: readonly string[], rows: readonly (readonl
   return [bar(first), `|${header.map(() => ' --- ').join('|')}|`, ...rest.map(bar)];
 }
 
-/** Peak, share, loops, time, slowdown, quartiles and difference of a result. */
+/** Peak, share, loops, time, slowdown, quartiles, slowdown in processor time and difference of a result. */
 function cells(result: BenchResult, bytes: (count: number) => string): string[] {
   if (result.outOfReach) {
     const { smallestPeakBytes } = result.outOfReach;
     const share = formatPercent(smallestPeakBytes / result.unchunkedPeakBytes);
-    return [`at least ${bytes(smallestPeakBytes)}`, share, '—', 'out of reach', '—', '—', '—'];
+    return [`at least ${bytes(smallestPeakBytes)}`, share, '—', 'out of reach', '—', '—', '—', '—'];
   }
-  const { chunked, slowdown, slowdownQuartiles } = result;
+  const { chunked, slowdown, slowdownQuartiles, cpuSlowdown } = result;
   const quartiles = slowdownQuartiles?.map(formatSlowdown).join(' … ') ?? '—';
   return [
     `${bytes(chunked.plannedPeakBytes)}${exactness(chunked)}`,
@@ -184,6 +190,7 @@ function cells(result: BenchResult, bytes: (count: number) => string): string[] 
     formatMs(chunked.medianMs),
     slowdown === null ? '—' : formatSlowdown(slowdown),
     quartiles,
+    cpuSlowdown === null ? '—' : formatSlowdown(cpuSlowdown),
     result.identical === null ? '—' : result.identical ? 'none' : `${result.maxAbsDiff}`,
   ];
 }

@@ -1,0 +1,120 @@
+#!/usr/bin/env node
+/** `npm run bench:compile`: what compiling takes, pass by pass, for models shaped like GPT-2. No weights, no runs. */
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { ensure } from '../scripts/ensure.mjs';
+
+const BUDGET = '20%';
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '3' }, note: { type: 'string' } },
+});
+const rounds = Number(values.rounds);
+if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error(`--rounds: expected a positive integer`);
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+await ensure();
+const { register } = await import('tsx/esm/api');
+// The built library, as users have it: the paths of this repository's tsconfig would lead to the sources.
+register({ tsconfig: false });
+const { generate, planGraph, trace } = await import('autochunk');
+const { observeMachine } = await import('../dist/cli/bench-machine.js');
+const { quantile } = await import('../dist/cli/bench-model.js');
+const { describeMachine, markdownTable } = await import('../dist/report/bench.js');
+const { formatBytes, formatPercent } = await import('../dist/report/format.js');
+const { GPT2_MEDIUM, GPT2_SMALL } = await import('../models/gpt2/config.ts');
+const { gpt2 } = await import('../models/gpt2/model.ts');
+
+const shaped = (layers) => ({ ...GPT2_SMALL, n_layer: layers, n_positions: 2048 });
+const cases = [
+  ...[1024, 2048].flatMap((N) =>
+    [1, 4, 8, 24, 48].map((layers) => ({ name: `GPT-2, ${layers} layers`, config: shaped(layers), N })),
+  ),
+  { name: 'GPT-2 medium, 24 layers', config: GPT2_MEDIUM, N: 1024 },
+];
+
+/** Milliseconds of every pass of one compilation, in order. */
+async function compile({ config, N }) {
+  const passes = [];
+  const timed = async (name, run) => {
+    const started = performance.now();
+    const result = await run();
+    passes.push({ name, ms: performance.now() - started });
+    return result;
+  };
+  const graph = await timed('trace', () => trace(gpt2('gpt2', config, { logits: 'last' })));
+  const plan = planGraph(graph, { dims: { N }, budget: BUDGET, backend: 'webasm' });
+  passes.push(...plan.passes);
+  const source = await timed('generate', () => generate(plan));
+  return { plan, passes, lines: source.split('\n').length };
+}
+
+const machine = observeMachine();
+const started = performance.now();
+await compile(cases[0]);
+const firstMs = performance.now() - started;
+
+const results = [];
+for (const entry of cases) {
+  process.stderr.write(`${entry.name}, N = ${entry.N}\n`);
+  const compiled = [];
+  for (let round = 0; round < rounds; round++) compiled.push(await compile(entry));
+  const { plan, passes, lines } = compiled[0];
+  const median = (pick) => quantile(compiled.map(pick), 0.5);
+  results.push({
+    model: entry.name,
+    layers: entry.config.n_layer,
+    dims: { N: entry.N },
+    nodes: plan.graph.nodes.length,
+    unchunkedPeakBytes: plan.unchunked.peakBytes,
+    plannedPeakBytes: plan.planned.peakBytes,
+    loops: plan.loops.length,
+    lines,
+    totalMs: median((one) => one.passes.reduce((sum, { ms }) => sum + ms, 0)),
+    passes: passes.map(({ name }, i) => ({ name, ms: median((one) => one.passes[i].ms) })),
+  });
+}
+
+const report = {
+  date: new Date().toISOString().slice(0, 10),
+  command: `npm run bench:compile -- --rounds ${rounds}`,
+  machine: machine(),
+  note: values.note ?? null,
+  budget: BUDGET,
+  rounds,
+  firstMs,
+  results,
+};
+const ms = (value) => (value < 10 ? value.toFixed(1) : value.toFixed(0));
+const header = ['model', 'N', 'unchunked', 'planned', 'share', 'loops', 'lines', 'total ms'];
+const table = markdownTable(
+  [...header, ...results[0].passes.map(({ name }) => name)],
+  results.map((result) => [
+    result.model,
+    `${result.dims.N}`,
+    formatBytes(result.unchunkedPeakBytes),
+    formatBytes(result.plannedPeakBytes),
+    formatPercent(result.plannedPeakBytes / result.unchunkedPeakBytes),
+    `${result.loops}`,
+    `${result.lines}`,
+    ms(result.totalMs),
+    ...result.passes.map((pass) => ms(pass.ms)),
+  ]),
+);
+const page = [
+  '# Compile time',
+  '',
+  `- date: ${report.date}`,
+  `- command: \`${report.command}\``,
+  `- machine: ${describeMachine(report.machine)}`,
+  ...(report.note === null ? [] : [`- note: ${report.note}`]),
+  `- budget ${BUDGET} of the unchunked peak, cost model of webasm, ${rounds} rounds; the first compilation of the process (one layer), not counted, took ${ms(firstMs)} ms`,
+  '',
+  'Milliseconds on the clock, medians, from the model as a function to the text of the generated module.',
+  '',
+  ...table,
+  '',
+].join('\n');
+writeFileSync('bench/results/compile-time.json', `${JSON.stringify(report, null, 2)}\n`);
+writeFileSync('bench/results/compile-time.md', page);
+process.stdout.write(`${page}\n`);
