@@ -93,3 +93,17 @@ describe('the small block with 112 residues, on webasm', () => {
     await device.destroy();
   });
 });
+
+test("OpenFold's loops compute the same, in the memory estimated for them", async () => {
+  const compiled = plan(trace(evoformerSmall), {
+    dims: { N_seq: 6, N_res: 11 },
+    budget: share(1),
+    backend: 'webasm',
+  });
+  const byHand = placeByHand(compiled.graph, openFoldLoops(compiled.graph));
+  const program = lower(byHand);
+  const device = await runtime.openDevice({ backend: 'webasm' });
+  const hand = { ...compiled, graph: byHand, program, planned: estimate(program) };
+  expect((await comparePlan(hand, device)).failures).toEqual([]);
+  await device.destroy();
+});
