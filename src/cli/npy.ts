@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { UserError } from '../errors.ts';
+import { halfToNumber } from '../weights/convert.ts';
 
 export interface NpyArray {
   readonly shape: readonly number[];
@@ -9,6 +10,7 @@ export interface NpyArray {
 
 type Read = (view: DataView, at: number, little: boolean) => number;
 const TYPES: Readonly<Record<string, { bytes: number; read: Read }>> = {
+  f2: { bytes: 2, read: (view, at, little) => halfToNumber(view.getUint16(at, little)) },
   f4: { bytes: 4, read: (view, at, little) => view.getFloat32(at, little) },
   f8: { bytes: 8, read: (view, at, little) => view.getFloat64(at, little) },
   i1: { bytes: 1, read: (view, at) => view.getInt8(at) },
@@ -18,6 +20,7 @@ const TYPES: Readonly<Record<string, { bytes: number; read: Read }>> = {
   u1: { bytes: 1, read: (view, at) => view.getUint8(at) },
   u2: { bytes: 2, read: (view, at, little) => view.getUint16(at, little) },
   u4: { bytes: 4, read: (view, at, little) => view.getUint32(at, little) },
+  u8: { bytes: 8, read: (view, at, little) => Number(view.getBigUint64(at, little)) },
   b1: { bytes: 1, read: (view, at) => view.getUint8(at) },
 };
 

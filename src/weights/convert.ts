@@ -80,6 +80,13 @@ function integers(count: number, at: (i: number) => number | bigint, fault: Faul
   return values;
 }
 
+/** The value of an f16. */
+export const halfToNumber = (half: number): number => {
+  HALF.setInt32(0, widenHalf(half));
+  return HALF.getFloat32(0);
+};
+const HALF = new DataView(new ArrayBuffer(4));
+
 /** The bits of the f32 equal to an f16: 1 sign, 5 exponent (bias 15), 10 mantissa bits. */
 function widenHalf(half: number): number {
   const sign = (half & 0x8000) << 16;
