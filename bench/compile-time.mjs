@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** `npm run bench:compile`: what compiling takes, pass by pass, for models shaped like GPT-2. No weights, no runs. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { ensure } from '../scripts/ensure.mjs';
@@ -21,14 +21,14 @@ const { generate, planGraph, trace } = await import('autochunk');
 const { observeMachine } = await import('../dist/cli/bench-machine.js');
 const { quantile } = await import('../dist/cli/bench-model.js');
 const { describeMachine, markdownTable } = await import('../dist/report/bench.js');
-const { formatBytes, formatPercent } = await import('../dist/report/format.js');
+const { formatBytes, formatPercent, plural } = await import('../dist/report/format.js');
 const { GPT2_MEDIUM, GPT2_SMALL } = await import('../models/gpt2/config.ts');
 const { gpt2 } = await import('../models/gpt2/model.ts');
 
 const shaped = (layers) => ({ ...GPT2_SMALL, n_layer: layers, n_positions: 2048 });
 const cases = [
   ...[1024, 2048].flatMap((N) =>
-    [1, 4, 8, 24, 48].map((layers) => ({ name: `GPT-2, ${layers} layers`, config: shaped(layers), N })),
+    [1, 4, 8, 24, 48].map((layers) => ({ name: `GPT-2, ${plural(layers, 'layer')}`, config: shaped(layers), N })),
   ),
   { name: 'GPT-2 medium, 24 layers', config: GPT2_MEDIUM, N: 1024 },
 ];
@@ -115,6 +115,7 @@ const page = [
   ...table,
   '',
 ].join('\n');
+mkdirSync('bench/results', { recursive: true });
 writeFileSync('bench/results/compile-time.json', `${JSON.stringify(report, null, 2)}\n`);
 writeFileSync('bench/results/compile-time.md', page);
 process.stdout.write(`${page}\n`);
