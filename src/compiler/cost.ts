@@ -80,6 +80,14 @@ export const addCosts = (a: CostTerms, b: CostTerms): CostTerms => ({
   total: a.total + b.total,
 });
 
+export const scaleCost = (cost: CostTerms, by: number): CostTerms => ({
+  nodes: cost.nodes * by,
+  flops: cost.flops * by,
+  density: cost.density * by,
+  stride: cost.stride * by,
+  total: cost.total * by,
+});
+
 /** Seconds for the graph without loops: every kernel is issued once and is bound by arithmetic or by memory. */
 export function unchunkedSeconds(graph: Graph, types: GraphIndex['types'], weights: Weights): number {
   let seconds = 0;

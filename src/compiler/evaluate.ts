@@ -29,20 +29,19 @@ export interface Evaluation {
 }
 
 export function evaluate(state: State, region: Region): Evaluation | undefined {
-  const { index } = state;
+  const { index, around } = state;
   const arrangement = arrange(index.graph.nodes, region);
   if (!arrangement) return undefined;
   const { first, last, before, inside, after } = arrangement;
   const size = region.extent > 2 ? 2 : 1;
-  const fresh = numbered();
   const loop = sketchLoop(index, { region, chunkSize: size }, inside);
   const order = [...before, loop, ...after];
   const dying = dyingIn(state, first, last);
-  const block = new Block({ fresh, bindings: {} }, state.places, dying);
+  const block = new Block({ ...around, fresh: numbered() }, state.places, dying);
   for (const node of order) block.add(node);
   const kept = new Set<ValueId>();
   for (const value of block.places.keys()) {
-    if (index.definedAt.has(value) && lastUse(index, value) > last) kept.add(value);
+    if (index.definedAt.has(value) && lastUse(state.lifetimes, value) > last) kept.add(value);
   }
   block.free(kept);
   const sizes: Sizes = new Map();
@@ -58,6 +57,7 @@ export function evaluate(state: State, region: Region): Evaluation | undefined {
       live = simulate(steps, live, sizes, {}, (_, now) => void (aroundBytes = Math.max(aroundBytes, now)));
       return;
     }
+    fixedBytes = live;
     live = simulate(steps, live, sizes, {}, (step, now, loops) => {
       if (loops.length === 0) {
         fixedBytes = Math.max(fixedBytes, now);

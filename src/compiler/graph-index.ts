@@ -1,3 +1,5 @@
+import { invariant } from '../errors.ts';
+import type { Cut } from '../ir/flow.ts';
 import { definedBy, type Graph, type OpNode, operandsOf, type TensorType, type ValueId } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import type { AccessPattern } from '../ir/pattern.ts';
@@ -48,4 +50,16 @@ export function patternOf(node: OpNode, types: GraphIndex['types']): AccessPatte
     patterns.set(node, known);
   }
   return known.pattern;
+}
+
+/**
+ * Gives a node of a loop body the pattern of the node of the graph around that it computes a part of. Its shape may
+ * depend on the names of the loop, which patterns do not; the axis that the loop cuts is whole in the body: no loop
+ * inside cuts it again.
+ */
+export function inheritPattern(node: OpNode, from: OpNode, types: GraphIndex['types'], { axis }: Cut): void {
+  const pattern = patternOf(from, types);
+  const label = pattern?.output[axis]?.labels[0];
+  invariant(pattern && label !== undefined, () => `${from.id} cannot be cut along axis ${axis}`);
+  patterns.set(node, { pattern: { ...pattern, whole: [...pattern.whole, label] } });
 }

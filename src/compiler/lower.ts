@@ -52,7 +52,8 @@ export function inputPlaces(graph: Graph): Map<ValueId, Place> {
   return places;
 }
 
-interface Surroundings {
+/** What is around the nodes of a block. */
+export interface Surroundings {
   readonly fresh: (wish: string) => string;
   /** Values of the names of the loops around: layouts are those of a full chunk. */
   readonly bindings: Bindings;
@@ -290,15 +291,8 @@ export class Block {
       this.#use(place.storage);
     }
     for (const { id } of loop.results) outer.set(id, this.place(id));
-    const body = new Block(
-      {
-        fresh: this.#around.fresh,
-        bindings: { ...this.#around.bindings, [loop.start]: 0, [loop.length]: loop.chunkSize },
-        results: { loop, of: resultsByValue(loop) },
-      },
-      outer,
-    );
-    body.#enter(loop);
+    const body = new Block(bodySurroundings(loop, this.#around), outer);
+    body.enter(loop);
     for (const node of loop.body.nodes) body.add(node);
     body.free(new Set());
     this.#steps.push({ kind: 'loop', loop, steps: body.groups.flat() });
@@ -306,7 +300,7 @@ export class Block {
   }
 
   /** The slices an iteration sees, and results that are nothing but what the body was given. */
-  #enter(loop: LoopNode): void {
+  enter(loop: LoopNode): void {
     this.#steps = [];
     this.groups.push(this.#steps);
     for (const slice of loop.slices) {
@@ -326,6 +320,13 @@ export class Block {
     for (const { id } of loop.body.inputs) this.#copyResults(id);
   }
 }
+
+/** What is around the nodes of a loop's body. */
+export const bodySurroundings = (loop: LoopNode, around: Surroundings): Surroundings => ({
+  fresh: around.fresh,
+  bindings: { ...around.bindings, [loop.start]: 0, [loop.length]: loop.chunkSize },
+  results: { loop, of: resultsByValue(loop) },
+});
 
 function resultsByValue(loop: LoopNode): Map<ValueId, LoopResult[]> {
   const of = new Map<ValueId, LoopResult[]>();

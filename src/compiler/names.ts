@@ -23,10 +23,10 @@ export function freshNames(graph: Graph): (wish: string) => string {
   };
 }
 
-/** Names that cannot clash with identifiers. */
-export function numbered(): (wish: string) => string {
+/** Names that cannot clash with identifiers, nor with those of another series. */
+export function numbered(series = ''): (wish: string) => string {
   let count = 0;
-  return (wish) => `${wish} ${count++}`;
+  return (wish) => `${wish} ${series}${count++}`;
 }
 
 /** `N` → `n0` and `n`; `n0_2` and `n_2` for the next loop over N. */

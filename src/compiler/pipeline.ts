@@ -73,7 +73,10 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const program = pass('lower', () => lower(chunked));
   const planned = pass('estimate planned', () => estimate(program));
   const summary = pass('report', () =>
-    reportLoops(program, analyse(whole, cap), analyse(chunked, cap), weights),
+    reportLoops(
+      { program, choices, unchunked: analyse(whole, cap), planned: analyse(chunked, cap) },
+      weights,
+    ),
   );
 
   invariant(

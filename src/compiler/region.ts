@@ -15,7 +15,7 @@ import type {
 import { definedBy, operandsOf } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import { times } from './attrs.ts';
-import { type GraphIndex, indexGraph, patternOf } from './graph-index.ts';
+import { type GraphIndex, indexGraph, inheritPattern, patternOf } from './graph-index.ts';
 import { freshNames, loopNames, numbered } from './names.ts';
 
 /** Nodes to run inside one loop, in execution order, each with the one axis it is cut along. */
@@ -29,6 +29,16 @@ export interface Region {
 export interface Choice {
   readonly region: Region;
   readonly chunkSize: number;
+  /** The loops in its body. Their regions name values as the graph without loops does. */
+  readonly inner?: readonly Choice[];
+}
+
+/** A choice over other values: those that `names` gives another name. */
+export function renameChoice(choice: Choice, names: ReadonlyMap<ValueId, ValueId>): Choice {
+  const { region, chunkSize, inner } = choice;
+  const cuts = new Map([...region.cuts].map(([id, cut]) => [names.get(id) ?? id, cut]));
+  const renamed = { region: { cuts, extent: region.extent }, chunkSize };
+  return inner ? { ...renamed, inner: inner.map((other) => renameChoice(other, names)) } : renamed;
 }
 
 /** A region in its graph: what must run before the loop, inside it and after it. */
@@ -85,13 +95,13 @@ export interface LoopNames {
 
 /**
  * The loop over a region. `unit` replaces the names of start and length in shapes and attributes when the loop is
- * built for measuring only.
+ * built for measuring only; `build` makes the loops inside.
  */
-export function buildLoop(
+function buildLoop(
   index: GraphIndex,
-  region: Region,
+  { region, chunkSize, inner = [] }: Choice,
   inside: readonly OpNode[],
-  chunkSize: number,
+  build: BuildLoop,
   names: LoopNames,
   unit: { readonly start: Dim; readonly length: Dim } = names,
 ): LoopNode {
@@ -131,13 +141,15 @@ export function buildLoop(
       const shift = times(multiple, unit.start);
       attrs = { ...attrs, [attr]: addDims((attrs[attr] as Dim | undefined) ?? 0, shift) };
     }
-    return {
+    const part = {
       ...node,
       id: renamed.get(node.id) ?? node.id,
       operands: node.operands.map((id, i) => read(id, flow.operands[i])),
       attrs: opDef(node.op).resize?.(attrs, shape) ?? attrs,
       shape,
     };
+    inheritPattern(part, node, index.types, cut);
+    return part;
   });
   const type = (id: ValueId): TensorType => index.types.get(id) as TensorType;
   const inputs: GraphInput[] = [...slices.values()].map((slice) => {
@@ -145,6 +157,14 @@ export function buildLoop(
     return { id: slice.as, shape: chunkShape(shape, slice), dtype };
   });
   for (const id of whole) inputs.push({ id, shape: type(id).shape, dtype: type(id).dtype });
+  const body: Graph = {
+    name: names.id,
+    dims: [names.start, names.length],
+    inputs,
+    params: [],
+    nodes,
+    outputs: results.map(({ id, value }) => ({ name: id, value })),
+  };
   return {
     kind: 'loop',
     id: names.id,
@@ -155,14 +175,11 @@ export function buildLoop(
     length: names.length,
     slices: [...slices.values()],
     whole: [...whole],
-    body: {
-      name: names.id,
-      dims: [names.start, names.length],
-      inputs,
-      params: [],
-      nodes,
-      outputs: results.map(({ id, value }) => ({ name: id, value })),
-    },
+    body: replaceRegions(
+      body,
+      inner.map((choice) => renameChoice(choice, renamed)),
+      build,
+    ),
     results,
     scope: commonScope(inside),
   };
@@ -199,12 +216,12 @@ function commonScope(nodes: readonly OpNode[]): string {
 /** The graph with a loop in place of every chosen region. Loops are numbered in execution order. */
 export function placeLoops(graph: Graph, choices: readonly Choice[]): Graph {
   const fresh = freshNames(graph);
-  return numberLoops(
-    replaceRegions(graph, choices, (index, { region, chunkSize }, inside) => {
-      const names = { id: fresh('loop'), ...loopNames(overName(region, inside), fresh), fresh };
-      return buildLoop(index, region, inside, chunkSize, names);
-    }),
-  );
+  const build: BuildLoop = (index, choice, inside) => {
+    const names = { id: fresh('loop'), ...loopNames(overName(choice.region, inside), fresh), fresh };
+    return buildLoop(index, choice, inside, build, names);
+  };
+  let count = 0;
+  return numberLoops(replaceRegions(graph, choices, build), () => `loop${++count}`);
 }
 
 /** Like {@link placeLoops}, for measuring only: loop bodies show their first iteration, in numbers. */
@@ -213,23 +230,24 @@ export const sketchLoops = (graph: Graph, choices: readonly Choice[]): Graph =>
 
 /** The loop of a choice as its first iteration sees it, in numbers. Names are no identifiers: nothing else has them. */
 export function sketchLoop(index: GraphIndex, choice: Choice, inside: readonly OpNode[]): LoopNode {
-  const { region, chunkSize } = choice;
+  const { region, chunkSize, inner } = choice;
   const known = sketches.get(region);
-  if (known?.chunkSize === chunkSize) return known;
-  const names = { id: 'sketch', start: 'sketch start', length: 'sketch length', fresh: numbered() };
-  const loop = buildLoop(index, region, inside, chunkSize, names, { start: 0, length: chunkSize });
-  sketches.set(region, loop);
+  if (known?.loop.chunkSize === chunkSize && known.inner === inner) return known.loop;
+  // A body is named after the graph around it, and its values after the body: names differ from those of loops around.
+  const id = `${index.graph.name}'`;
+  const names = { id, start: 'sketch start', length: 'sketch length', fresh: numbered(id) };
+  const loop = buildLoop(index, choice, inside, sketchLoop, names, { start: 0, length: chunkSize });
+  sketches.set(region, { loop, inner });
   return loop;
 }
 
 /** The last sketch of every region: the search looks at the same choice in many combinations. */
-const sketches = new WeakMap<Region, LoopNode>();
+const sketches = new WeakMap<Region, { loop: LoopNode; inner: Choice['inner'] }>();
 
-function replaceRegions(
-  graph: Graph,
-  choices: readonly Choice[],
-  build: (index: GraphIndex, choice: Choice, inside: readonly OpNode[]) => LoopNode,
-): Graph {
+type BuildLoop = (index: GraphIndex, choice: Choice, inside: readonly OpNode[]) => LoopNode;
+
+function replaceRegions(graph: Graph, choices: readonly Choice[], build: BuildLoop): Graph {
+  if (choices.length === 0) return graph;
   // Loops keep the ids of the values they compute: who reads what stays as it is in the graph without loops.
   const index = indexGraph(graph);
   const firstOf = ({ region }: Choice): number =>
@@ -245,12 +263,11 @@ function replaceRegions(
   return { ...graph, nodes };
 }
 
-function numberLoops(graph: Graph): Graph {
-  let count = 0;
+function numberLoops(graph: Graph, next: () => string): Graph {
   const nodes = graph.nodes.map((node) => {
     if (node.kind === 'op') return node;
-    const id = `loop${++count}`;
-    return { ...node, id, body: { ...node.body, name: id } };
+    const id = next();
+    return { ...node, id, body: { ...numberLoops(node.body, next), name: id } };
   });
   return { ...graph, nodes };
 }

@@ -3,15 +3,22 @@ import type { OpNode, TensorType, ValueId } from '../ir/node.ts';
 import type { GraphIndex } from './graph-index.ts';
 import { arrange, type Region, usedOutside } from './region.ts';
 
+/** A region that computes the same as another. */
+export interface Repeat {
+  readonly region: Region;
+  /** From the values of the other region to those of this one. */
+  readonly names: ReadonlyMap<ValueId, ValueId>;
+}
+
 /**
  * The regions of the graph that compute the same as `region` with other values: same ops, attributes, shapes and
  * wiring, same values used outside. A model of 24 equal layers has 24 of them, `region` included.
  */
-export function repeatsOf(index: GraphIndex, region: Region): Region[] {
+export function repeatsOf(index: GraphIndex, region: Region): Repeat[] {
   const ids = [...region.cuts.keys()];
   const last = nodeOf(index, ids.at(-1) as ValueId) as OpNode;
   const taken = new Set<ValueId>(ids);
-  const repeats: Region[] = [region];
+  const repeats: Repeat[] = [{ region, names: new Map(ids.map((id) => [id, id])) }];
   for (const node of index.graph.nodes) {
     if (node.kind === 'loop' || taken.has(node.id) || !alike(node, last)) continue;
     const match = matchRegion(index, region, ids, node);
@@ -20,7 +27,7 @@ export function repeatsOf(index: GraphIndex, region: Region): Region[] {
     const repeat = { cuts: inOrder(index, cuts), extent: region.extent };
     if (!arrange(index.graph.nodes, repeat)) continue;
     for (const id of match.values()) taken.add(id);
-    repeats.push(repeat);
+    repeats.push({ region: repeat, names: match });
   }
   return repeats;
 }

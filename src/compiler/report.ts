@@ -1,8 +1,12 @@
-import type { LoopNode, OpNode, ValueId } from '../ir/node.ts';
+import { invariant } from '../errors.ts';
+import { type Bindings, evalShape } from '../ir/dims.ts';
+import type { LoopNode, OpNode, TensorType, ValueId } from '../ir/node.ts';
 import type { CostTerms, LoopReport } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
-import { addCosts, addedSeconds, loopCost, NO_COST, unchunkedSeconds } from './cost.ts';
-import type { State } from './state.ts';
+import { evalAttrs } from './attrs.ts';
+import { addCosts, addedSeconds, loopCost, NO_COST, scaleCost, unchunkedSeconds } from './cost.ts';
+import { type Choice, sketchLoops } from './region.ts';
+import { analyse, type State } from './state.ts';
 import type { Weights } from './weights.ts';
 
 export interface LoopSummary {
@@ -11,70 +15,224 @@ export interface LoopSummary {
   readonly predictedSlowdown: number;
 }
 
+/** A lowered plan and what it was made from. */
+export interface Lowered {
+  readonly program: Program;
+  readonly choices: readonly Choice[];
+  /** The graph without loops. */
+  readonly unchunked: State;
+  readonly planned: State;
+}
+
 /** What every loop of a lowered plan is for and what it costs, against the same graph without loops. */
-export function reportLoops(
-  program: Program,
-  unchunked: State,
-  planned: State,
-  weights: Weights,
-): LoopSummary {
-  const { types } = unchunked.index;
-  const loops: LoopReport[] = [];
-  let cost = NO_COST;
-  let added = 0;
-  for (const step of program.steps) {
-    if (step.kind !== 'loop') continue;
-    const { loop } = step;
-    const calls = step.steps.filter((inner) => inner.kind === 'call').length;
-    const nodes = regionNodes(loop, unchunked);
-    const terms = loopCost(nodes, loop, calls, loop.chunkSize, types, weights);
-    cost = addCosts(cost, terms);
-    added += addedSeconds(loop, calls, types, weights);
-    loops.push({
+export function reportLoops(lowered: Lowered, weights: Weights): LoopSummary {
+  const reporter = new Reporter(lowered, weights);
+  reporter.report(lowered.program.steps, {
+    loops: [],
+    bindings: {},
+    types: lowered.unchunked.index.types,
+    names: new Map(),
+    iterations: 1,
+    peak: undefined,
+  });
+  const { index } = lowered.unchunked;
+  const seconds = unchunkedSeconds(index.graph, index.types, weights);
+  const { loops, cost, addedSeconds: added } = reporter;
+  return { loops, cost, predictedSlowdown: seconds === 0 ? 0 : added / seconds };
+}
+
+/** What is around a loop. */
+interface Around {
+  readonly loops: readonly LoopNode[];
+  /** Values of the names of the loops around: the first iteration. */
+  readonly bindings: Bindings;
+  /** In numbers. */
+  readonly types: ReadonlyMap<ValueId, TensorType>;
+  /** From the values of the body around to those of the graph without loops. */
+  readonly names: ReadonlyMap<ValueId, ValueId>;
+  readonly iterations: number;
+  /** Peak of the outermost loop around. */
+  readonly peak: number | undefined;
+}
+
+class Reporter {
+  readonly loops: LoopReport[] = [];
+  cost = NO_COST;
+  addedSeconds = 0;
+  readonly #lowered: Lowered;
+  readonly #weights: Weights;
+  /** The plan without one of the loops inside loops, by the place of that loop. */
+  readonly #without = new Map<string, State>();
+
+  constructor(lowered: Lowered, weights: Weights) {
+    this.#lowered = lowered;
+    this.#weights = weights;
+  }
+
+  report(steps: readonly Step[], around: Around): void {
+    for (const step of steps) if (step.kind === 'loop') this.#loop(step.loop, step.steps, around);
+  }
+
+  #loop(loop: LoopNode, steps: readonly Step[], around: Around): void {
+    const { unchunked, planned } = this.#lowered;
+    const { types, iterations } = around;
+    const calls = countCalls(steps);
+    const names = new Map(around.names);
+    for (const { id, value } of loop.results) names.set(value, names.get(id) ?? id);
+    const computed = valuesOf(loop, names);
+    const nodes = this.#wholeNodes(loop, computed, around);
+    const once = loopCost(nodes, bindLoop(loop, around), calls, loop.chunkSize, types, this.#weights);
+    const cost = scaleCost(once, iterations);
+    this.cost = addCosts(this.cost, cost);
+    this.addedSeconds += iterations * addedSeconds(loop, calls, types, this.#weights);
+    const peak = around.peak ?? peakOf(planned, loop.results[0]?.id ?? '');
+    const chunks = Math.ceil(loop.extent / loop.chunkSize);
+    const without =
+      around.loops.length === 0
+        ? Math.max(...computed.map((id) => peakOf(unchunked, id)))
+        : this.#peakWithout(computed, around.loops[0] as LoopNode);
+    this.loops.push({
       id: loop.id,
       path: loop.scope,
       over: loop.over,
       axisOf: loop.results[0]?.axis ?? 0,
       extent: loop.extent,
       chunkSize: loop.chunkSize,
-      chunks: Math.ceil(loop.extent / loop.chunkSize),
-      depth: 0,
+      chunks,
+      depth: around.loops.length,
       kind: 'concat',
-      ...savings(loop, nodes, step.steps, unchunked, planned),
-      cost: terms,
+      savesBytes: without - peak,
+      savesAt: this.#heaviest(loop, steps),
+      cost,
+    });
+    const bindings = { ...around.bindings, [loop.start]: 0, [loop.length]: loop.chunkSize };
+    this.report(steps, {
+      loops: [...around.loops, loop],
+      bindings,
+      types: bodyTypes(loop, types, bindings),
+      names,
+      iterations: iterations * chunks,
+      peak,
     });
   }
-  const seconds = unchunkedSeconds(unchunked.index.graph, types, weights);
-  return { loops, cost, predictedSlowdown: seconds === 0 ? 0 : added / seconds };
+
+  /** What the loop computes, as whole as the loops around leave it. */
+  #wholeNodes(loop: LoopNode, computed: readonly ValueId[], { loops, bindings, types }: Around): OpNode[] {
+    const { index } = this.#lowered.unchunked;
+    const whole = computed.map((id) => index.graph.nodes[index.definedAt.get(id) as number] as OpNode);
+    if (loops.length === 0) return whole;
+    const inside = { ...bindings, [loop.start]: 0, [loop.length]: loop.extent };
+    const bound = bodyTypes(loop, types, inside);
+    return opsOf(loop).map((node) => ({
+      ...node,
+      shape: (bound.get(node.id) as TensorType).shape,
+      attrs: evalAttrs(node.attrs, inside),
+    }));
+  }
+
+  /**
+   * Peak of the outermost loop around when the loop that computes the given values is left out. One loop does not change
+   * the peak of another, so the loops in the same place of their families are left out together.
+   */
+  #peakWithout(computed: readonly ValueId[], outermost: LoopNode): number {
+    const { unchunked, choices } = this.#lowered;
+    const place = placeOf(choices, new Set(computed));
+    invariant(place, () => `no choice made the loop that computes ${computed[0]}`);
+    const key = place.join();
+    let without = this.#without.get(key);
+    if (!without) {
+      const fewer = choices.map((choice) => leaveOut(choice, place));
+      without = analyse(sketchLoops(unchunked.index.graph, fewer), Number.POSITIVE_INFINITY);
+      this.#without.set(key, without);
+    }
+    return peakOf(without, outermost.results[0]?.id ?? '');
+  }
+
+  /** The value that would weigh most without the loop. */
+  #heaviest(loop: LoopNode, steps: readonly Step[]): ValueId {
+    let heaviest = loop.results[0]?.id ?? loop.id;
+    let most = 0;
+    const visit = (step: Step): void => {
+      if (step.kind === 'loop') step.steps.forEach(visit);
+      if (step.kind !== 'alloc' || step.role === 'scratch') return;
+      const bytes = this.#lowered.unchunked.sizes.get(step.value) ?? 0;
+      if (bytes > most) [heaviest, most] = [step.value, bytes];
+    };
+    steps.forEach(visit);
+    return heaviest;
+  }
 }
 
-/** The nodes of the graph without loops that a loop's body computes. */
-function regionNodes(loop: LoopNode, { index }: State): OpNode[] {
-  const results = new Map(loop.results.map(({ id, value }) => [value, id]));
-  return loop.body.nodes.map(({ id }) => {
-    const outer = results.get(id) ?? id;
-    return index.graph.nodes[index.definedAt.get(outer) as number] as OpNode;
+/** Which loop inside which the loop over exactly the given values is, by position. */
+function placeOf(choices: readonly Choice[], values: ReadonlySet<ValueId>): readonly number[] | undefined {
+  for (const { inner = [] } of choices) {
+    for (const [i, { region }] of inner.entries()) {
+      if (region.cuts.size === values.size && [...values].every((id) => region.cuts.has(id))) return [i];
+    }
+    const deeper = inner.flatMap((choice, i) => {
+      const place = placeOf([choice], values);
+      return place ? [[i, ...place]] : [];
+    });
+    if (deeper[0]) return deeper[0];
+  }
+  return undefined;
+}
+
+/** A choice without the loop at a place inside it. */
+function leaveOut(choice: Choice, [first, ...rest]: readonly number[]): Choice {
+  const { region, chunkSize, inner = [] } = choice;
+  const left = inner.flatMap((other, i) =>
+    i !== first ? [other] : rest.length === 0 ? [] : [leaveOut(other, rest)],
+  );
+  return { region, chunkSize, inner: left };
+}
+
+const peakOf = ({ index, peaks }: State, value: ValueId): number =>
+  peaks[index.definedAt.get(value) ?? -1] ?? 0;
+
+const countCalls = (steps: readonly Step[]): number =>
+  steps.reduce(
+    (sum, step) => sum + (step.kind === 'call' ? 1 : step.kind === 'loop' ? countCalls(step.steps) : 0),
+    0,
+  );
+
+/** The values of the graph without loops that a loop computes, loops inside included. */
+function valuesOf(loop: LoopNode, names: ReadonlyMap<ValueId, ValueId>): ValueId[] {
+  return loop.body.nodes.flatMap((node) => {
+    if (node.kind === 'op') return [names.get(node.id) ?? node.id];
+    const inside = new Map(names);
+    for (const { id, value } of node.results) inside.set(value, names.get(id) ?? id);
+    return valuesOf(node, inside);
   });
 }
 
-function savings(
+const opsOf = (loop: LoopNode): OpNode[] =>
+  loop.body.nodes.flatMap((node) => (node.kind === 'op' ? [node] : opsOf(node)));
+
+/** Types of all values of a loop's body and of the loops inside, in numbers; names that are not bound yet bind to extents. */
+function bodyTypes(
   loop: LoopNode,
-  nodes: readonly OpNode[],
-  steps: readonly Step[],
-  unchunked: State,
-  planned: State,
-): { savesBytes: number; savesAt: ValueId } {
-  const before = Math.max(
-    ...nodes.map(({ id }) => unchunked.peaks[unchunked.index.definedAt.get(id) as number] ?? 0),
-  );
-  const [result] = loop.results;
-  const after = planned.peaks[planned.index.definedAt.get(result?.id ?? '') as number] ?? 0;
-  let savesAt = result?.id ?? loop.id;
-  let most = 0;
-  for (const step of steps) {
-    if (step.kind !== 'alloc' || step.role === 'scratch') continue;
-    const bytes = unchunked.sizes.get(step.value) ?? 0;
-    if (bytes > most) [savesAt, most] = [step.value, bytes];
+  outer: ReadonlyMap<ValueId, TensorType>,
+  bindings: Bindings,
+): Map<ValueId, TensorType> {
+  const types = new Map(outer);
+  const add = ({ id, shape, dtype }: TensorType & { id: ValueId }): void =>
+    void types.set(id, { shape: evalShape(shape, bindings), dtype });
+  for (const input of loop.body.inputs) add(input);
+  for (const node of loop.body.nodes) {
+    if (node.kind === 'op') {
+      add(node);
+      continue;
+    }
+    for (const result of node.results) add(result);
+    const whole = { ...bindings, [node.start]: 0, [node.length]: node.extent };
+    for (const [id, type] of bodyTypes(node, types, whole)) types.set(id, type);
   }
-  return { savesBytes: before - after, savesAt };
+  return types;
 }
+
+/** A loop with the shapes of its results in numbers. */
+const bindLoop = (loop: LoopNode, { bindings }: Around): LoopNode => ({
+  ...loop,
+  results: loop.results.map((result) => ({ ...result, shape: evalShape(result.shape, bindings) })),
+});

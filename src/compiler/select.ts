@@ -5,10 +5,12 @@ import { type BudgetError, formatBytes } from './budget.ts';
 import { loopCost } from './cost.ts';
 import { bytesOf } from './estimate.ts';
 import { type Evaluation, evaluate, evenChunk, largestChunk, loopPeak } from './evaluate.ts';
+import { choicesOf, type Family, familyOf, innerChoices, innerCost, keyOf, replaceInner } from './family.ts';
 import { overBudget } from './over-budget.ts';
-import { type Choice, placeLoops, type Region, sketchLoops } from './region.ts';
+import { type Choice, placeLoops, renameChoice, sketchLoops } from './region.ts';
 import { repeatsOf } from './repeats.ts';
 import { type Rejection, searchRegions } from './search.ts';
+import { locate, type Spot } from './spot.ts';
 import { analyse, type State } from './state.ts';
 import type { Weights } from './weights.ts';
 
@@ -31,14 +33,6 @@ const BEAM = 4;
 /** Every step of a plan covers all repeats of a region, so that plans are short even for deep models. */
 const MAX_STEPS = 24;
 
-/** Loops that were chosen together: a region and its repeats, with one chunk size. */
-interface Family {
-  readonly regions: readonly Region[];
-  readonly chunkSize: number;
-  /** L of all of its loops. */
-  readonly cost: number;
-}
-
 /** A state of the dynamic programme: loops chosen so far, and the exact memory of the graph with them. */
 interface Partial {
   readonly families: readonly Family[];
@@ -48,6 +42,7 @@ interface Partial {
 
 /** A way to lower the peak of a partial plan. */
 interface Candidate {
+  readonly spot: Spot;
   readonly evaluation: Evaluation;
   readonly chunkSize: number;
   readonly cost: number;
@@ -72,9 +67,6 @@ export function select(graph: Graph, options: SelectOptions): Choice[] {
   const families = options.budget === undefined ? search.smallest() : search.within(options.budget);
   return choicesOf(families);
 }
-
-const choicesOf = (families: readonly Family[]): Choice[] =>
-  families.flatMap(({ regions, chunkSize }) => regions.map((region) => ({ region, chunkSize })));
 
 class Selection {
   readonly #graph: Graph;
@@ -166,10 +158,11 @@ class Selection {
     const { state } = partial;
     const { cap } = this.#options;
     const candidates: Candidate[] = [];
-    for (const evaluation of this.#evaluations(state, budget)) {
+    const spot = this.#spot(partial, budget);
+    for (const evaluation of this.#evaluations(spot)) {
       const chunkSize = largestChunk(evaluation, budget, cap);
       if (chunkSize < 1 || evaluation.aroundBytes > Math.max(state.peak, budget)) continue;
-      candidates.push(this.#candidate(state, evaluation, chunkSize));
+      candidates.push(this.#candidate(spot, evaluation, chunkSize));
     }
     const hinted = preferred(candidates);
     const least = (a: Candidate, b: Candidate): number =>
@@ -182,13 +175,15 @@ class Selection {
   }
 
   /** Candidates that lower the peak of a partial plan as far as they can. */
-  #lowering({ state }: Partial): Candidate[] {
+  #lowering(partial: Partial): Candidate[] {
+    const { state } = partial;
     const candidates: Candidate[] = [];
     const tooLarge = state.oversized.length > 0;
-    for (const evaluation of this.#evaluations(state, tooLarge ? state.peak : state.peak - 1)) {
+    const spot = this.#spot(partial, tooLarge ? state.peak : state.peak - 1);
+    for (const evaluation of this.#evaluations(spot)) {
       const peak = loopPeak(evaluation, 1);
       if ((peak >= state.peak && !tooLarge) || evaluation.aroundBytes > state.peak) continue;
-      candidates.push(this.#candidate(state, evaluation, 1));
+      candidates.push(this.#candidate(spot, evaluation, 1));
     }
     candidates.sort(
       (a, b) => a.peak - b.peak || a.evaluation.aroundBytes - b.evaluation.aroundBytes || a.cost - b.cost,
@@ -196,49 +191,60 @@ class Selection {
     return distinct(candidates, 2 * BEAM);
   }
 
-  /** The regions around the node at the peak or, where the peak is within the budget, around a storage over the cap. */
-  #evaluations(state: State, budget: number): Evaluation[] {
-    const exceeded = state.peak > budget;
-    const at = exceeded ? state.peakAt : (state.oversized[0] as number);
+  /** Where a partial plan exceeds the budget or, where it does not, the cap. */
+  #spot({ state, families }: Partial, budget: number): Spot {
+    return locate(state, families, state.peak > budget ? 'peak' : 'oversized', this.#options.cap);
+  }
+
+  /** The regions around the node that exceeds the budget or the cap. */
+  #evaluations({ state, at, inner, kind }: Spot): Evaluation[] {
     const node = state.index.graph.nodes[at];
     if (node === undefined || node.kind === 'loop') return [];
     const { window = WINDOW, onRejection } = this.#options;
-    const regions = searchRegions(state.index, at, { window, ...(onRejection ? { onRejection } : {}) });
+    // What stops a flow inside a body is cut already: no reason to give.
+    const regions = searchRegions(state.index, at, {
+      window,
+      ...(onRejection && !inner ? { onRejection } : {}),
+    });
     const evaluations = regions.flatMap((region) => evaluate(state, region) ?? []);
-    return exceeded
+    return kind === 'peak'
       ? evaluations
       : evaluations.filter(({ loop }) => loop.results.every(({ id }) => id !== node.id));
   }
 
-  #candidate(state: State, evaluation: Evaluation, chunkSize: number): Candidate {
+  #candidate(spot: Spot, evaluation: Evaluation, chunkSize: number): Candidate {
     const { loop, calls, arrangement } = evaluation;
-    const { types } = state.index;
-    const cost = loopCost(
-      arrangement.inside,
-      loop,
-      calls.length,
-      chunkSize,
-      types,
-      this.#options.weights,
-    ).total;
-    return { evaluation, chunkSize, cost, peak: loopPeak(evaluation, chunkSize) };
+    const { types } = spot.state.index;
+    const cost =
+      (spot.inner?.iterations ?? 1) *
+      loopCost(arrangement.inside, loop, calls.length, chunkSize, types, this.#options.weights).total;
+    return { spot, evaluation, chunkSize, cost, peak: loopPeak(evaluation, chunkSize) };
   }
 
-  /** The partial plan with a candidate's loop, and the same loop over every repeat that exceeds the budget too. */
+  /**
+   * The partial plan with a candidate's loop, and the same loop over every repeat that exceeds the budget too. A loop
+   * inside loops is put into all loops of their family.
+   */
   #extend(partial: Partial, candidate: Candidate, budget: number): Partial {
     const { state } = partial;
-    const { region } = candidate.evaluation;
+    const { spot, evaluation, chunkSize, cost } = candidate;
+    const { region } = evaluation;
+    if (spot.inner) {
+      const { family, loop, names } = spot.inner;
+      const added = renameChoice({ region, chunkSize }, names);
+      const { inner = [] } = loop;
+      const model = replaceInner(family.model, loop, { ...loop, inner: [...inner, added] });
+      const extended = familyOf(model, family.repeats, family.cost / family.repeats.length + cost);
+      return this.#partial(partial.families.map((other) => (other === family ? extended : other)));
+    }
     const exceeds = (id: ValueId): boolean => {
       const at = state.index.definedAt.get(id) as number;
       return (state.peaks[at] as number) > budget || state.oversized.includes(at);
     };
     const repeats = repeatsOf(state.index, region).filter(
-      (repeat) => repeat === region || [...repeat.cuts.keys()].some(exceeds),
+      (repeat) => repeat.region === region || [...repeat.region.cuts.keys()].some(exceeds),
     );
-    return this.#partial([
-      ...partial.families,
-      { regions: repeats, chunkSize: candidate.chunkSize, cost: candidate.cost * repeats.length },
-    ]);
+    return this.#partial([...partial.families, familyOf({ region, chunkSize }, repeats, cost)]);
   }
 
   #partial(families: readonly Family[]): Partial {
@@ -270,36 +276,54 @@ class Selection {
       replace(current.families.indexOf(family), undefined);
     }
     for (const at of dearest()) {
-      for (const region of (current.families[at] as Family).regions) {
-        const { regions, chunkSize, cost } = current.families[at] as Family;
-        if (regions.length === 1) break;
-        const fewer = regions.filter((other) => other !== region);
-        replace(at, { regions: fewer, chunkSize, cost: (cost / regions.length) * fewer.length });
+      const family = (): Family => current.families[at] as Family;
+      for (const inner of innerChoices(family().model)) {
+        replace(at, this.#remodelled(family(), replaceInner(family().model, inner, undefined)));
+      }
+      for (const repeat of family().repeats) {
+        const { model, repeats, cost } = family();
+        if (repeats.length === 1) break;
+        const fewer = repeats.filter((other) => other !== repeat);
+        replace(at, familyOf(model, fewer, cost / repeats.length));
       }
     }
     for (const at of dearest()) {
-      const family = current.families[at] as Family;
-      const extent = (family.regions[0] as Region).extent;
-      let low = family.chunkSize;
-      let high = Math.ceil(extent / 2);
-      while (low < high) {
-        const middle = Math.ceil((low + high) / 2);
-        if (replace(at, this.#resized(family, middle))) low = middle;
-        else high = middle - 1;
+      const family = (): Family => current.families[at] as Family;
+      this.#enlarge(family().model, (chunkSize) =>
+        replace(at, this.#remodelled(family(), { ...family().model, chunkSize })),
+      );
+      for (let i = 0; i < innerChoices(family().model).length; i++) {
+        const inner = (): Choice => innerChoices(family().model)[i] as Choice;
+        this.#enlarge(inner(), (chunkSize) => {
+          const model = replaceInner(family().model, inner(), { ...inner(), chunkSize });
+          return replace(at, this.#remodelled(family(), model));
+        });
       }
-      const even = evenChunk(extent, (current.families[at] as Family).chunkSize);
-      replace(at, this.#resized(family, even));
     }
     return current;
   }
 
-  /** A family with another chunk size, its cost recomputed. */
-  #resized(family: Family, chunkSize: number): Family {
-    const [region] = family.regions as [Region];
-    const evaluation = evaluate(this.#empty.state, region);
+  /** Finds the largest chunk size that `fits`, then evens it out. */
+  #enlarge({ region: { extent }, chunkSize }: Choice, fits: (chunkSize: number) => boolean): void {
+    let low = chunkSize;
+    let high = Math.ceil(extent / 2);
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if (fits(middle)) low = middle;
+      else high = middle - 1;
+    }
+    const even = evenChunk(extent, low);
+    if (even !== low) fits(even);
+  }
+
+  /** A family with other chunk sizes or other loops inside, its cost recomputed. */
+  #remodelled(family: Family, model: Choice): Family {
+    const evaluation = evaluate(this.#empty.state, model.region);
     invariant(evaluation !== undefined, 'a chosen region is not convex');
-    const { cost } = this.#candidate(this.#empty.state, evaluation, chunkSize);
-    return { regions: family.regions, chunkSize, cost: cost * family.regions.length };
+    const spot = { state: this.#empty.state, at: 0, kind: 'peak' } as const;
+    const { cost } = this.#candidate(spot, evaluation, model.chunkSize);
+    const inside = innerCost(this.#empty.state.index, model, this.#options.weights);
+    return familyOf(model, family.repeats, cost + inside);
   }
 }
 
@@ -336,18 +360,6 @@ function preferred(candidates: Candidate[]): Candidate[] {
   );
   return along.length > 0 ? along : among;
 }
-
-const keyOf = (families: readonly Family[]): string =>
-  families
-    .map(({ regions, chunkSize }) => {
-      const of = regions.map(({ cuts, extent }) => {
-        const [id, cut] = [...cuts].at(-1) as [ValueId, { axis: number; multiple: number }];
-        return `${[...cuts.keys()].join(' ')} ${id} ${cut.axis} ${cut.multiple} ${extent}`;
-      });
-      return `${of.sort().join(';')} ${chunkSize}`;
-    })
-    .sort()
-    .join('|');
 
 /** By peak, then by how many nodes run at it. */
 const compareStates = (a: State, b: State): number =>

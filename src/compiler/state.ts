@@ -1,12 +1,17 @@
+import { invariant } from '../errors.ts';
 import { type Graph, operandsOf, type ValueId } from '../ir/node.ts';
+import type { Step } from '../ir/program.ts';
 import { bytesOf, type Sizes, simulate } from './estimate.ts';
 import { type GraphIndex, indexGraph, lastUse } from './graph-index.ts';
-import { Block, inputPlaces, type Place } from './lower.ts';
+import { Block, bodySurroundings, inputPlaces, type Place, type Places, type Surroundings } from './lower.ts';
 import { numbered } from './names.ts';
 
-/** A graph with its exact memory, node by node. */
+/** A graph, or the body of a loop, with its exact memory, node by node. */
 export interface State {
   readonly index: GraphIndex;
+  /** The index as the lives of storages see it: what a body hands out is written where it belongs, nothing stays alive for it. */
+  readonly lifetimes: GraphIndex;
+  readonly around: Surroundings;
   /** Live bytes before every node. */
   readonly before: readonly number[];
   /** Most live bytes while a node runs. */
@@ -20,13 +25,16 @@ export interface State {
   readonly places: ReadonlyMap<ValueId, Place>;
   /** Values seen in a storage, by storage. */
   readonly valuesIn: ReadonlyMap<ValueId, readonly ValueId[]>;
+  /** The steps of every node. */
+  readonly groups: readonly (readonly Step[])[];
 }
 
 /** Lowers a graph and runs its steps on a counter. The figures are those of `estimate(lower(graph))`. */
 export function analyse(graph: Graph, cap: number): State {
   const index = indexGraph(graph);
   const outer = inputPlaces(graph);
-  const block = new Block({ fresh: numbered(), bindings: {} }, outer);
+  const around = { fresh: numbered(), bindings: {} };
+  const block = new Block(around, outer);
   for (const node of graph.nodes) block.add(node);
   const outputs = block.ownOutputs(graph.outputs);
   block.free(new Set(outputs.map(({ value }) => value)));
@@ -37,11 +45,44 @@ export function analyse(graph: Graph, cap: number): State {
     sizes.set(input.id, bytes);
     live += bytes;
   }
+  return count({ index, lifetimes: index, around, sizes }, block.groups, live, [outer, block.places], cap);
+}
+
+/** The body of the loop at a position of a graph, on top of all that is alive around it. */
+export function analyseBody(state: State, position: number, cap: number): State {
+  const loop = state.index.graph.nodes[position];
+  invariant(loop?.kind === 'loop', () => `there is no loop at ${position}`);
+  const index = indexGraph(loop.body);
+  const around = bodySurroundings(loop, { ...state.around, fresh: numbered(`${loop.body.name} `) });
+  const block = new Block(around, state.places);
+  block.enter(loop);
+  for (const node of loop.body.nodes) block.add(node);
+  block.free(new Set());
+  const sizes = new Map(state.sizes);
+  let live = state.before[position] as number;
+  for (const step of state.groups[position] as readonly Step[]) {
+    if (step.kind === 'loop') break;
+    live = simulate([step], live, sizes, {}, () => {});
+  }
+  const [, ...groups] = block.groups;
+  const lifetimes = { ...index, outputs: new Set<ValueId>() };
+  return count({ index, lifetimes, around, sizes }, groups, live, [state.places, block.places], cap);
+}
+
+function count(
+  facts: Pick<State, 'index' | 'lifetimes' | 'around' | 'sizes'>,
+  groups: readonly (readonly Step[])[],
+  start: number,
+  known: readonly Places[],
+  cap: number,
+): State {
+  const { sizes } = facts;
+  let live = start;
   const before: number[] = [];
   const peaks: number[] = [];
   const oversized: number[] = [];
   let peakAt = 0;
-  block.groups.forEach((steps, position) => {
+  groups.forEach((steps, position) => {
     before.push(live);
     let peak = live;
     let tooLarge = false;
@@ -53,7 +94,7 @@ export function analyse(graph: Graph, cap: number): State {
     if (tooLarge) oversized.push(position);
     if (peak > (peaks[peakAt] as number)) peakAt = position;
   });
-  const places = new Map([...outer, ...block.places]);
+  const places = new Map(known.flatMap((places) => [...places]));
   const valuesIn = new Map<ValueId, ValueId[]>();
   for (const [value, { storage }] of places) {
     const values = valuesIn.get(storage);
@@ -61,21 +102,21 @@ export function analyse(graph: Graph, cap: number): State {
     else valuesIn.set(storage, [value]);
   }
   return {
-    index,
+    ...facts,
     before,
     peaks,
     peak: Math.max(live, ...peaks),
     peakAt,
     oversized,
-    sizes,
     places,
     valuesIn,
+    groups,
   };
 }
 
 /** Storages from before the node at `first` that nobody needs after the node at `last`. */
 export function dyingIn(state: State, first: number, last: number): ValueId[] {
-  const { index, places, valuesIn } = state;
+  const { lifetimes: index, places, valuesIn } = state;
   const dying = new Set<ValueId>();
   for (const node of index.graph.nodes.slice(first, last + 1)) {
     for (const id of operandsOf(node)) {

@@ -1,0 +1,83 @@
+import type { ValueId } from '../ir/node.ts';
+import { loopCost, workOf } from './cost.ts';
+import { type GraphIndex, indexGraph } from './graph-index.ts';
+import { arrange, type Choice, type Region, renameChoice, sketchLoop } from './region.ts';
+import type { Repeat } from './repeats.ts';
+import type { Weights } from './weights.ts';
+
+/** Loops that were chosen together: a region and its repeats, with one chunk size and the same loops inside. */
+export interface Family {
+  /** Its first loop; the loops inside name the values of this one. */
+  readonly model: Choice;
+  readonly repeats: readonly Repeat[];
+  /** One a repeat. */
+  readonly choices: readonly Choice[];
+  /** L of all of its loops. */
+  readonly cost: number;
+}
+
+/** The loops of `model` over each of the repeats of its region; `cost` is L of one of them. */
+export const familyOf = (model: Choice, repeats: readonly Repeat[], cost: number): Family => ({
+  model,
+  repeats,
+  choices: repeats.map(({ region, names }) => placedAt(model, region, names)),
+  cost: cost * repeats.length,
+});
+
+function placedAt({ chunkSize, inner }: Choice, region: Region, names: Repeat['names']): Choice {
+  return inner
+    ? { region, chunkSize, inner: inner.map((choice) => renameChoice(choice, names)) }
+    : { region, chunkSize };
+}
+
+export const choicesOf = (families: readonly Family[]): Choice[] =>
+  families.flatMap(({ choices }) => choices);
+
+/** All loops inside a choice, at any depth. */
+export const innerChoices = ({ inner = [] }: Choice): Choice[] =>
+  inner.flatMap((choice) => [choice, ...innerChoices(choice)]);
+
+/** A choice with `by` in place of one of the loops inside it; without it where there is no `by`. */
+export function replaceInner(choice: Choice, target: Choice, by: Choice | undefined): Choice {
+  if (choice === target) return by ?? choice;
+  const { region, chunkSize, inner = [] } = choice;
+  const replaced = inner.flatMap((other) =>
+    other === target ? (by ?? []) : replaceInner(other, target, by),
+  );
+  return replaced.length === 0 ? { region, chunkSize } : { region, chunkSize, inner: replaced };
+}
+
+/** L of the loops inside a loop, over all iterations of the loops around them. */
+export function innerCost(index: GraphIndex, choice: Choice, weights: Weights): number {
+  const { region, chunkSize, inner = [] } = choice;
+  const inside = inner.length === 0 ? undefined : arrange(index.graph.nodes, region)?.inside;
+  if (!inside) return 0;
+  const loop = sketchLoop(index, { region, chunkSize }, inside);
+  const body = indexGraph(loop.body);
+  const names = new Map(loop.results.map(({ id, value }) => [id, value]));
+  let cost = 0;
+  for (const other of inner) {
+    const renamed = renameChoice(other, names);
+    const nodes = arrange(loop.body.nodes, renamed.region)?.inside ?? [];
+    const sketch = sketchLoop(body, { region: renamed.region, chunkSize: renamed.chunkSize }, nodes);
+    const calls = nodes.filter((node) => workOf(node, body.types).elements > 0).length;
+    cost += loopCost(nodes, sketch, calls, renamed.chunkSize, body.types, weights).total;
+    cost += innerCost(body, renamed, weights);
+  }
+  return cost * Math.ceil(region.extent / chunkSize);
+}
+
+/** Text that two lists of families share only if they are the same loops. */
+export const keyOf = (families: readonly Family[]): string =>
+  families
+    .map(({ choices }) => choices.map(choiceKey).sort().join(';'))
+    .sort()
+    .join('|');
+
+const choiceKey = ({ region, chunkSize, inner = [] }: Choice): string =>
+  `${regionKey(region)} ${chunkSize} [${inner.map(choiceKey).sort().join(';')}]`;
+
+function regionKey({ cuts, extent }: Region): string {
+  const [id, { axis, multiple }] = [...cuts].at(-1) as [ValueId, { axis: number; multiple: number }];
+  return `${[...cuts.keys()].join(' ')} ${id} ${axis} ${multiple} ${extent}`;
+}

@@ -1,0 +1,60 @@
+import { invariant } from '../errors.ts';
+import type { LoopNode, ValueId } from '../ir/node.ts';
+import type { Family } from './family.ts';
+import type { Choice } from './region.ts';
+import { analyseBody, type State } from './state.ts';
+
+/** A node that exceeds a budget or a cap: in the graph, or in the body of a loop. */
+export interface Spot {
+  /** The memory of the graph or the body. */
+  readonly state: State;
+  /** Position of the node there; a loop where nothing inside is to blame. */
+  readonly at: number;
+  readonly kind: 'peak' | 'oversized';
+  /** In a body: the loops around. */
+  readonly inner?: {
+    readonly family: Family;
+    /** The loop whose body it is: the model of the family, or a loop inside it. */
+    readonly loop: Choice;
+    /** Iterations of the body. */
+    readonly iterations: number;
+    /** From the values of the body to those that the family's model names. */
+    readonly names: ReadonlyMap<ValueId, ValueId>;
+  };
+}
+
+/** Follows the peak, or the first storage over the cap, into the bodies of loops. */
+export function locate(state: State, families: readonly Family[], kind: Spot['kind'], cap: number): Spot {
+  const worst = (of: State): number | undefined => (kind === 'peak' ? of.peakAt : of.oversized[0]);
+  let spot: Spot = { state, at: worst(state) ?? 0, kind };
+  for (;;) {
+    const node = spot.state.index.graph.nodes[spot.at];
+    if (node?.kind !== 'loop') return spot;
+    const body = analyseBody(spot.state, spot.at, cap);
+    const at = worst(body);
+    if (at === undefined) return spot;
+    spot = { state: body, at, kind, inner: enter(node, spot, families) };
+  }
+}
+
+function enter(node: LoopNode, { inner }: Spot, families: readonly Family[]): NonNullable<Spot['inner']> {
+  const [first] = node.results as [LoopNode['results'][number]];
+  const names = new Map(inner?.names ?? namesOf(first.id, families));
+  for (const { id, value } of node.results) names.set(value, names.get(id) ?? id);
+  const computes = ({ region }: Choice): boolean => region.cuts.has(names.get(first.id) ?? first.id);
+  const family =
+    inner?.family ?? families.find(({ choices }) => choices.some(({ region }) => region.cuts.has(first.id)));
+  const loop = inner ? (inner.loop.inner ?? []).find(computes) : family?.model;
+  invariant(family && loop, () => `no choice made the loop of ${first.id}`);
+  const iterations = (inner?.iterations ?? 1) * Math.ceil(node.extent / node.chunkSize);
+  return { family, loop, iterations, names };
+}
+
+/** From the values of a repeat to those of its family's model. */
+function namesOf(value: ValueId, families: readonly Family[]): [ValueId, ValueId][] {
+  for (const { repeats } of families) {
+    const repeat = repeats.find(({ region }) => region.cuts.has(value));
+    if (repeat) return [...repeat.names].map(([model, id]) => [id, model]);
+  }
+  return [];
+}
