@@ -77,6 +77,7 @@ function ulp(value: number): number {
 }
 
 const LARGEST = 3.4028234663852886e38;
+const SMALLEST_NORMAL = 2 ** -126;
 
 describe('elementary functions on webasm', () => {
   let device: WebasmDevice;
@@ -97,7 +98,9 @@ describe('elementary functions on webasm', () => {
       const rounded = Math.fround(wanted);
       const right =
         Object.is(actual, rounded) ||
-        (Math.abs(actual - wanted) <= 2 * ulp(wanted) && Math.abs(wanted) <= LARGEST);
+        (Math.abs(actual - wanted) <= 2 * ulp(wanted) && Math.abs(wanted) <= LARGEST) ||
+        // Too small for a normal number: 0, as on GPUs.
+        (exact === Math.exp && wanted < SMALLEST_NORMAL && actual === 0);
       if (!right) wrong.push(`f(${value}) = ${actual}, not ${rounded}`);
     });
     expect(wrong.slice(0, 10)).toEqual([]);

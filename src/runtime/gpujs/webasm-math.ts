@@ -3,7 +3,7 @@ import { invariant } from '../../errors.ts';
 import { loadSplat } from './load-splat.ts';
 
 /*
- * Elementary functions of four lanes in float32, within 2 ulp everywhere. The one-lane functions run the same code on a
+ * Elementary functions of four lanes in float32, within 2 ulp wherever the result is a normal number. The one-lane functions run the same code on a
  * splat, so that a lane and a lone element have the same bits. Polynomials are minimax fits, lowest power first.
  */
 
@@ -21,8 +21,11 @@ const TANH_SMALL = 0.625;
 /** ln 2 in two parts; the first has so few bits that its product with an exponent is exact. */
 const LN2_HIGH = 0.693359375;
 const LN2_LOW = -2.1219444005469057e-4;
-/** Below, e^x rounds to 0; above, it overflows. */
-const EXP_LOWEST = -104;
+/**
+ * Below, e^x is smaller than any normal float, and 0 here as on many GPUs; above, it overflows. Numbers below the normal
+ * ones take processors hundreds of cycles a time, and the tails of attention are full of them.
+ */
+const EXP_LOWEST = -87.33654;
 const EXP_HIGHEST = 89;
 
 const SMALLEST_NORMAL = 1.1754943508222875e-38;
@@ -74,24 +77,23 @@ function polynomial(em: WasmFunctionEmitter, x: number, coefficients: readonly n
   }
 }
 
-function emitExp(em: WasmFunctionEmitter): void {
-  const x = 0;
+function emitExp(em: WasmFunctionEmitter, x: number): void {
   const vanishes = em.addLocal('v128');
+  const clamped = em.addLocal('v128');
   const exponent = em.addLocal('v128');
   const r = em.addLocal('v128');
   const power = em.addLocal('v128');
   const half = em.addLocal('v128');
-  // Lanes that round to 0 compute e^0 instead: results too small for a normal number cost hundreds of cycles.
+  // Lanes that vanish compute e^0 instead.
   em.localGet(x);
   floats(em, EXP_LOWEST).f32x4Lt().localSet(vanishes);
   em.localGet(x).localGet(vanishes).v128Andnot();
   // As no other minimum, this one is a single instruction, and keeps NaN.
-  floats(em, EXP_HIGHEST).f32x4Pmin().localSet(x);
-  em.localGet(x);
+  floats(em, EXP_HIGHEST).f32x4Pmin().localTee(clamped);
   floats(em, Math.LOG2E).f32x4Mul();
   floats(em, ROUNDING).f32x4Add().localTee(power);
   floats(em, ROUNDING).f32x4Sub().localSet(exponent);
-  em.localGet(x).localGet(exponent);
+  em.localGet(clamped).localGet(exponent);
   floats(em, LN2_HIGH).f32x4Mul().f32x4Sub().localGet(exponent);
   floats(em, LN2_LOW).f32x4Mul().f32x4Sub().localSet(r);
   polynomial(em, r, EXP);
@@ -110,8 +112,7 @@ function emitExp(em: WasmFunctionEmitter): void {
   em.localGet(vanishes).v128Andnot();
 }
 
-function emitLog(em: WasmFunctionEmitter): void {
-  const x = 0;
+function emitLog(em: WasmFunctionEmitter, x: number): void {
   const normal = em.addLocal('v128');
   const bits = em.addLocal('v128');
   const tiny = em.addLocal('v128');
@@ -163,8 +164,7 @@ function emitLog(em: WasmFunctionEmitter): void {
   em.localGet(f);
 }
 
-function emitTanh(em: WasmFunctionEmitter): void {
-  const x = 0;
+function emitTanh(em: WasmFunctionEmitter, x: number): void {
   const size = em.addLocal('v128');
   const square = em.addLocal('v128');
   em.localGet(x).localGet(x).f32x4Mul().localSet(square);
@@ -172,51 +172,50 @@ function emitTanh(em: WasmFunctionEmitter): void {
   polynomial(em, square, TANH);
   em.localGet(square).f32x4Mul().localGet(x).f32x4Mul().localGet(x).f32x4Add();
   // 1 - 2 / (e^2|x| + 1) with the sign of x.
+  const twice = em.addLocal('v128');
+  em.localGet(size).localGet(size).f32x4Add().localSet(twice);
   floats(em, 1);
   floats(em, 2);
-  em.localGet(size).localGet(size).f32x4Add().call(vectorName('exp'));
+  emitExp(em, twice);
   floats(em, 1).f32x4Add().f32x4Div().f32x4Sub().localGet(x);
   integers(em, -0x80000000).v128And().v128Or();
   em.localGet(size);
   rare(em, TANH_SMALL).f32x4Lt().v128Bitselect();
 }
 
-const EMITTERS: Readonly<Record<string, (em: WasmFunctionEmitter) => void>> = {
-  exp: emitExp,
-  log: emitLog,
-  tanh: emitTanh,
-};
-const CALLS: Readonly<Record<string, readonly string[]>> = { tanh: ['exp'] };
+/** By name: pushes the function of the four lanes in a local. */
+const OWN: ReadonlyMap<string, (em: WasmFunctionEmitter, x: number) => void> = new Map([
+  ['exp', emitExp],
+  ['log', emitLog],
+  ['tanh', emitTanh],
+]);
 
-const vectorName = (name: string): string => `math_${name}_v`;
-
-/** The four-lane function of `math_exp` and the like, where there is one. */
-export function vectorMath(scalarName: string): string | undefined {
-  const name = scalarName.slice('math_'.length);
-  return name in EMITTERS ? vectorName(name) : undefined;
+/** Pushes `Math.exp` and the like of four lanes; false where we have no such function. `name` is that of the import. */
+export function emitVectorMath(em: WasmFunctionEmitter, name: string, lanes: number): boolean {
+  const emit = OWN.get(name.slice(PREFIX.length));
+  emit?.(em, lanes);
+  return emit !== undefined;
 }
 
-/** Adds what `Math.*` functions need to a module: our own where we have one, else an import of JavaScript's. */
+/** Adds the `Math.*` functions of one element to a module: our own where we have one, else an import of JavaScript's. */
 export function addMath(module: WasmModuleBuilder, names: ReadonlySet<string>): void {
-  for (const name of [...names].sort()) {
-    if (name in EMITTERS) continue;
+  const sorted = [...names].sort();
+  for (const name of sorted.filter((name) => !OWN.has(name))) {
     const binary = name === 'pow' || name === 'atan2';
-    module.addFuncImport(`math_${name}`, binary ? ['f32', 'f32'] : ['f32'], ['f32']);
+    module.addFuncImport(PREFIX + name, binary ? ['f32', 'f32'] : ['f32'], ['f32']);
   }
-  const own = new Set([...names].flatMap((name) => (name in EMITTERS ? [...(CALLS[name] ?? []), name] : [])));
-  for (const name of own) {
-    (EMITTERS[name] as (em: WasmFunctionEmitter) => void)(
-      module.addFunction(vectorName(name), { params: ['v128'], results: ['v128'] }),
-    );
-    module
-      .addFunction(`math_${name}`, { params: ['f32'], results: ['f32'] })
-      .localGet(0)
-      .f32x4Splat()
-      .call(vectorName(name))
-      .f32x4ExtractLane(0);
+  for (const name of sorted.filter((name) => OWN.has(name))) {
+    const em = module.addFunction(PREFIX + name, { params: ['f32'], results: ['f32'] });
+    const lanes = em.addLocal('v128');
+    em.localGet(0).f32x4Splat().localSet(lanes);
+    emitVectorMath(em, PREFIX + name, lanes);
+    em.f32x4ExtractLane(0);
   }
 }
+
+/** How gpu.js names the functions of `Math` in a module. */
+const PREFIX = 'math_';
 
 /** What a module imports as `math_…`. */
 export const importedMath = (importName: string): ((...values: number[]) => number) =>
-  Math[importName.slice('math_'.length) as 'exp'];
+  Math[importName.slice(PREFIX.length) as 'exp'];

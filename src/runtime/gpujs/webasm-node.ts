@@ -6,7 +6,7 @@ import { loadSplat } from './load-splat.ts';
 import { restoreNumbers } from './restore-numbers.ts';
 import { canTileRows, tileRows } from './tile-rows.ts';
 import { makeNamesUnique } from './unique-names.ts';
-import { vectorMath } from './webasm-math.ts';
+import { emitVectorMath } from './webasm-math.ts';
 
 /** What is known of a stride when a module is compiled: 0 and 1 need no multiplication, `n` is read at run time. */
 export type StrideClass = 0 | 1 | 'n';
@@ -207,9 +207,7 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
   }
 
   override vLaneCall1(name: string, lanes: number): void {
-    const vector = vectorMath(name);
-    if (vector === undefined) super.vLaneCall1(name, lanes);
-    else this.em.localGet(lanes).call(vector);
+    if (!emitVectorMath(this.em, name, lanes)) super.vLaneCall1(name, lanes);
   }
 
   #layout(): Assembler['layout'] {
