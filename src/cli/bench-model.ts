@@ -22,6 +22,8 @@ export interface BenchSettings {
   /** Timed runs of every variant. */
   readonly rounds: number;
   readonly seed: number;
+  /** `path/to/model.ts#export`. */
+  readonly reference: string;
   readonly modelFile: string;
   readonly onProgress: (text: string) => void;
 }
@@ -54,6 +56,7 @@ export async function benchModel(graph: Graph, settings: BenchSettings): Promise
   const { dims, backend, adapter, budgets, rounds, seed } = settings;
   const baseline = unchunkedPlan(planGraph(graph, { dims, backend, budget: { kind: 'share', share: 1 } }));
   const common = {
+    reference: settings.reference,
     model: graph.name,
     dims,
     backend,
@@ -137,7 +140,7 @@ function measured(
   { budget, plan, compileMs }: Entry,
   contestant: Contestant,
   whole: Contestant | undefined,
-): Omit<BenchMeasured, 'adapter' | 'unchunked'> {
+): Omit<BenchMeasured, 'reference' | 'adapter' | 'unchunked'> {
   const chunked = summarise(contestant);
   const unchunked = whole ? summarise(whole) : undefined;
   const ratios = unchunked ? pairwise(chunked.ms, unchunked.ms) : undefined;

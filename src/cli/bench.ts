@@ -84,6 +84,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
       maxStorageBytes,
       rounds,
       seed,
+      reference: references[i] as string,
       modelFile: displayPath(file),
       onProgress: (text) => progress(io, text),
     });

@@ -17,6 +17,8 @@ export interface BenchVariant {
 }
 
 interface BenchCase {
+  /** Where the model is from: `path/to/model.ts#export`. */
+  readonly reference: string;
   readonly model: string;
   readonly dims: Readonly<Record<string, number>>;
   readonly backend: string;
@@ -219,9 +221,7 @@ const bytesInFull = (count: number): string => `${formatBytes(count)} (${count} 
 function byModel(results: readonly BenchResult[]): BenchResult[][] {
   const groups: BenchResult[][] = [];
   for (const result of results) {
-    const last = groups.at(-1)?.[0];
-    if (last && last.model === result.model && last.unchunked === result.unchunked)
-      groups.at(-1)?.push(result);
+    if (groups.at(-1)?.[0]?.reference === result.reference) groups.at(-1)?.push(result);
     else groups.push([result]);
   }
   return groups;

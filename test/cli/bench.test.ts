@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { quantile } from '../../src/cli/bench-model.ts';
 import { isModel, planGraph, trace } from '../../src/index.ts';
-import { type BenchReport, benchMarkdown } from '../../src/report/bench.ts';
+import { type BenchReport, benchMarkdown, describeBench } from '../../src/report/bench.ts';
 import { ATTENTION, root, TOKENS, useCli } from './support.ts';
 
 const cli = useCli();
@@ -44,7 +44,12 @@ describe('bench', () => {
     ]);
 
     const [within, refused] = report.results;
-    expect(within).toMatchObject({ dims: { N: 128 }, backend: 'webasm', adapter: 'WebAssembly SIMD' });
+    expect(within).toMatchObject({
+      reference: 'attention.ts',
+      dims: { N: 128 },
+      backend: 'webasm',
+      adapter: 'WebAssembly SIMD',
+    });
     expect(within.plannedPeakBytes).toBeLessThanOrEqual(0.6 * within.unchunkedPeakBytes);
     expect(within.peakShare).toBe(within.plannedPeakBytes / within.unchunkedPeakBytes);
     for (const [variant, peak] of [
@@ -121,6 +126,7 @@ describe('bench', () => {
 describe('the report', () => {
   const variant = { reservedBytes: 0, medianMs: 1, ms: [1], medianCpuMs: 1, cpuMs: [1] };
   const refused = {
+    reference: 'm.ts',
     model: 'm',
     dims: {},
     backend: 'cpu',
@@ -151,6 +157,12 @@ describe('the report', () => {
   it('does not hide a peak that differs from the plan', () => {
     const page = benchMarkdown(report({ ...variant, plannedPeakBytes: 100, measuredPeakBytes: 104 }));
     expect(page).toContain('100 B (100 B) planned, 104 bytes MEASURED');
+  });
+
+  it('groups by model what was read back from JSON', () => {
+    const { results, ...rest } = report({ ...variant, plannedPeakBytes: 100, measuredPeakBytes: 100 });
+    const text = JSON.stringify({ ...rest, results: [results[0], { ...results[0], budget: '2%' }] });
+    expect(describeBench(JSON.parse(text)).match(/unchunked:/g)).toHaveLength(1);
   });
 
   it('says where there is nothing to compare with', () => {
