@@ -5,6 +5,7 @@ import { InternalError, UserError } from '../errors.ts';
 import { ShapeError } from '../ir/ops/op.ts';
 import { addBench } from './bench.ts';
 import { addCompile } from './compile.ts';
+import { addExplain } from './explain.ts';
 import { addInspect } from './inspect.ts';
 import { CommandFailed, type Io, printJson, red } from './io.ts';
 import { addRun } from './run.ts';
@@ -52,6 +53,7 @@ function createProgram(io: Io, json: boolean): Command {
   addCompile(program, io);
   addRun(program, io);
   addInspect(program, io);
+  addExplain(program, io);
   addVerify(program, io);
   addBench(program, io);
   return program;

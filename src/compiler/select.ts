@@ -28,7 +28,8 @@ export interface SelectOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const WINDOW = 40;
+/** How far around the peak a region may reach, in nodes, unless asked otherwise. */
+export const WINDOW = 40;
 const BEAM = 4;
 /** Every step of a plan covers all repeats of a region, so that plans are short even for deep models. */
 const MAX_STEPS = 24;
