@@ -1,14 +1,5 @@
 import type { Ast } from 'gpu.js/src/backend/function-node.js';
-
-const isAst = (value: unknown): value is Ast =>
-  typeof value === 'object' && value !== null && typeof (value as Ast).type === 'string';
-
-function visit(node: Ast, see: (node: Ast) => void): void {
-  see(node);
-  for (const value of Object.values(node)) {
-    for (const child of Array.isArray(value) ? value : [value]) if (isAst(child)) visit(child, see);
-  }
-}
+import { isAst, visitNodes } from './ast.ts';
 
 /**
  * The loop counters of a kernel with unique names that only ever hold integers, with the values they start at: they
@@ -17,7 +8,7 @@ function visit(node: Ast, see: (node: Ast) => void): void {
 export function integerCounters(root: Ast): Map<string, number> {
   const counters = new Map<string, number>();
   const assigned = new Set<string>();
-  visit(root, (node) => {
+  visitNodes(root, (node) => {
     if (node.type === 'AssignmentExpression') assigned.add((node.left as Ast).name as string);
     if (node.type !== 'ForStatement' || !isAst(node.init) || node.init.type !== 'VariableDeclaration') return;
     for (const { id, init } of node.init.declarations as unknown as { id: Ast; init: unknown }[]) {

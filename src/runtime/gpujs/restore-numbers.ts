@@ -1,9 +1,7 @@
 import type { Ast } from 'gpu.js/src/backend/function-node.js';
+import { isAst } from './ast.ts';
 
 const COMPARISONS = new Set(['<', '<=', '>', '>=', '==', '===', '!=', '!==']);
-
-const isAst = (value: unknown): value is Ast =>
-  typeof value === 'object' && value !== null && typeof (value as Ast).type === 'string';
 
 const isCondition = (node: Ast): boolean =>
   (node.type === 'BinaryExpression' && COMPARISONS.has(node.operator as string)) ||

@@ -1,4 +1,5 @@
 import type { Ast } from 'gpu.js/src/backend/function-node.js';
+import { childrenOf, isAst, partOf, someNode, visitNodes } from './ast.ts';
 
 /*
  * A kernel that sums over a loop reads some elements that its neighbours in y need too: in a matrix product, a column of
@@ -6,18 +7,6 @@ import type { Ast } from 'gpu.js/src/backend/function-node.js';
  * order of operations, so its elements keep their bits.
  */
 
-const isAst = (value: unknown): value is Ast =>
-  typeof value === 'object' && value !== null && typeof (value as Ast).type === 'string';
-
-const children = (node: Ast): Ast[] =>
-  Object.values(node).flatMap((value) =>
-    Array.isArray(value) ? value.filter(isAst) : isAst(value) ? [value] : [],
-  );
-
-const some = (node: Ast, test: (node: Ast) => boolean): boolean =>
-  test(node) || children(node).some((child) => some(child, test));
-
-const field = (node: Ast, name: string): Ast => node[name] as Ast;
 const statements = (node: Ast): Ast[] => (node.type === 'BlockStatement' ? (node.body as Ast[]) : [node]);
 const nameOf = (node: Ast): string => node.name as string;
 
@@ -25,9 +14,9 @@ const nameOf = (node: Ast): string => node.name as string;
 const isRow = (node: Ast): boolean =>
   node.type === 'MemberExpression' &&
   node.computed !== true &&
-  field(node, 'property').name === 'y' &&
-  field(node, 'object').type === 'MemberExpression' &&
-  field(field(node, 'object'), 'property').name === 'thread';
+  partOf(node, 'property').name === 'y' &&
+  partOf(node, 'object').type === 'MemberExpression' &&
+  partOf(partOf(node, 'object'), 'property').name === 'thread';
 
 /** `a[…][…][…]` */
 const isRead = (node: Ast): boolean => node.type === 'MemberExpression' && node.computed === true;
@@ -38,16 +27,16 @@ const changesVariables = (node: Ast): boolean =>
 function stored(statement: Ast): { name: string; value: Ast; updates: boolean }[] {
   if (statement.type === 'VariableDeclaration') {
     return (statement.declarations as Ast[]).map((declarator) => ({
-      name: nameOf(field(declarator, 'id')),
-      value: field(declarator, 'init'),
+      name: nameOf(partOf(declarator, 'id')),
+      value: partOf(declarator, 'init'),
       updates: false,
     }));
   }
-  const assignment = field(statement, 'expression');
+  const assignment = partOf(statement, 'expression');
   return [
     {
-      name: nameOf(field(assignment, 'left')),
-      value: field(assignment, 'right'),
+      name: nameOf(partOf(assignment, 'left')),
+      value: partOf(assignment, 'right'),
       updates: assignment.operator !== '=',
     },
   ];
@@ -56,18 +45,18 @@ function stored(statement: Ast): { name: string; value: Ast; updates: boolean }[
 /** Straight statements and counted loops, then one return. */
 function isStraight(body: readonly Ast[], parameters: ReadonlySet<string>): boolean {
   const plain = (expression: Ast | null | undefined): boolean =>
-    isAst(expression) && !some(expression, changesVariables);
+    isAst(expression) && !someNode(expression, changesVariables);
   const straight = (statement: Ast): boolean => {
     switch (statement.type) {
       case 'VariableDeclaration':
         return stored(statement).every(({ value }) => plain(value));
       case 'ExpressionStatement': {
-        const assignment = field(statement, 'expression');
+        const assignment = partOf(statement, 'expression');
         return (
           assignment.type === 'AssignmentExpression' &&
-          field(assignment, 'left').type === 'Identifier' &&
-          !parameters.has(nameOf(field(assignment, 'left'))) &&
-          plain(field(assignment, 'right'))
+          partOf(assignment, 'left').type === 'Identifier' &&
+          !parameters.has(nameOf(partOf(assignment, 'left'))) &&
+          plain(partOf(assignment, 'right'))
         );
       }
       case 'ForStatement':
@@ -78,7 +67,7 @@ function isStraight(body: readonly Ast[], parameters: ReadonlySet<string>): bool
           isAst(statement.test) &&
           isAst(statement.update) &&
           statement.update.type === 'UpdateExpression' &&
-          statements(field(statement, 'body')).every(straight)
+          statements(partOf(statement, 'body')).every(straight)
         );
       default:
         return false;
@@ -86,7 +75,7 @@ function isStraight(body: readonly Ast[], parameters: ReadonlySet<string>): bool
   };
   const last = body.at(-1);
   return (
-    last?.type === 'ReturnStatement' && plain(field(last, 'argument')) && body.slice(0, -1).every(straight)
+    last?.type === 'ReturnStatement' && plain(partOf(last, 'argument')) && body.slice(0, -1).every(straight)
   );
 }
 
@@ -96,8 +85,8 @@ function rowVariables(body: readonly Ast[]): Set<string> {
   const visit = (statement: Ast): void => {
     if (statement.type === 'ReturnStatement') return;
     if (statement.type === 'ForStatement') {
-      visit(field(statement, 'init'));
-      statements(field(statement, 'body')).forEach(visit);
+      visit(partOf(statement, 'init'));
+      statements(partOf(statement, 'body')).forEach(visit);
       return;
     }
     for (const { name, value } of stored(statement)) if (dependsOnRow(value, found)) found.add(name);
@@ -110,25 +99,25 @@ function rowVariables(body: readonly Ast[]): Set<string> {
 }
 
 const dependsOnRow = (node: Ast, variables: ReadonlySet<string>): boolean =>
-  some(node, (part) => isRow(part) || (part.type === 'Identifier' && variables.has(nameOf(part))));
+  someNode(node, (part) => isRow(part) || (part.type === 'Identifier' && variables.has(nameOf(part))));
 
 /** The reads of an expression that all rows share, but for those that a condition guards. */
 function sharedReads(node: Ast, variables: ReadonlySet<string>): Ast[] {
   if (node.type === 'ConditionalExpression' || node.type === 'LogicalExpression') return [];
-  if (!isRead(node)) return children(node).flatMap((child) => sharedReads(child, variables));
+  if (!isRead(node)) return childrenOf(node).flatMap((child) => sharedReads(child, variables));
   if (!dependsOnRow(node, variables)) return [node];
   return subscripts(node).flatMap((subscript) => sharedReads(subscript, variables));
 }
 
 const subscripts = (read: Ast): Ast[] =>
-  isRead(read) ? [...subscripts(field(read, 'object')), field(read, 'property')] : [];
+  isRead(read) ? [...subscripts(partOf(read, 'object')), partOf(read, 'property')] : [];
 
 /** Whether rows share reads inside a loop. */
 function sharesInLoop(body: readonly Ast[], variables: ReadonlySet<string>): boolean {
   const shares = (statement: Ast, inLoop: boolean): boolean => {
     if (statement.type === 'ReturnStatement') return false;
     if (statement.type === 'ForStatement') {
-      return statements(field(statement, 'body')).some((inner) => shares(inner, true));
+      return statements(partOf(statement, 'body')).some((inner) => shares(inner, true));
     }
     return (
       inLoop &&
@@ -142,14 +131,14 @@ function sharesInLoop(body: readonly Ast[], variables: ReadonlySet<string>): boo
 
 /** Whether {@link tileRows} can rewrite a kernel, a function expression with unique names, and would save reads. */
 export function canTileRows(root: Ast): boolean {
-  const body = field(root, 'body').body as Ast[];
+  const body = partOf(root, 'body').body as Ast[];
   if (!isStraight(body, new Set((root.params as Ast[]).map(nameOf)))) return false;
   const variables = rowVariables(body);
   const counted = (statement: Ast): boolean =>
     statement.type !== 'ForStatement' ||
-    (!dependsOnRow(field(statement, 'init'), variables) &&
-      !dependsOnRow(field(statement, 'test'), variables) &&
-      statements(field(statement, 'body')).every(counted));
+    (!dependsOnRow(partOf(statement, 'init'), variables) &&
+      !dependsOnRow(partOf(statement, 'test'), variables) &&
+      statements(partOf(statement, 'body')).every(counted));
   return body.every(counted) && sharesInLoop(body, variables);
 }
 
@@ -158,12 +147,11 @@ export function canTileRows(root: Ast): boolean {
  * Only for kernels of which {@link canTileRows} is true.
  */
 export function tileRows(root: Ast, rows: number): void {
-  const block = field(root, 'body') as { body: Ast[] } & Ast;
+  const block = partOf(root, 'body') as { body: Ast[] } & Ast;
   const variables = rowVariables(block.body);
   const taken = new Set<string>();
-  some(root, (node) => {
+  visitNodes(root, (node) => {
     if (node.type === 'Identifier') taken.add(nameOf(node));
-    return false;
   });
   const fresh = (wanted: string): string => {
     let name = wanted;
@@ -218,11 +206,11 @@ export function tileRows(root: Ast, rows: number): void {
   const tile = (statement: Ast): Ast[] => {
     switch (statement.type) {
       case 'ForStatement': {
-        const body = make('BlockStatement', { body: statements(field(statement, 'body')).flatMap(tile) });
+        const body = make('BlockStatement', { body: statements(partOf(statement, 'body')).flatMap(tile) });
         return [{ ...statement, body }];
       }
       case 'ReturnStatement': {
-        const value = field(statement, 'argument');
+        const value = partOf(statement, 'argument');
         return perRow(value, (copy) => [
           {
             ...statement,
@@ -232,8 +220,8 @@ export function tileRows(root: Ast, rows: number): void {
       }
       case 'VariableDeclaration':
         return (statement.declarations as Ast[]).flatMap((declarator) => {
-          const name = nameOf(field(declarator, 'id'));
-          const init = field(declarator, 'init');
+          const name = nameOf(partOf(declarator, 'id'));
+          const init = partOf(declarator, 'init');
           if (!variables.has(name)) return [{ ...statement, declarations: [declarator] }];
           return perRow(init, (copy) =>
             everyRow((row) =>
@@ -242,9 +230,9 @@ export function tileRows(root: Ast, rows: number): void {
           );
         });
       default: {
-        const assignment = field(statement, 'expression');
-        if (!variables.has(nameOf(field(assignment, 'left')))) return [statement];
-        return perRow(field(assignment, 'right'), (copy) =>
+        const assignment = partOf(statement, 'expression');
+        if (!variables.has(nameOf(partOf(assignment, 'left')))) return [statement];
+        return perRow(partOf(assignment, 'right'), (copy) =>
           everyRow((row) => ({ ...statement, expression: copy(assignment, row) })),
         );
       }

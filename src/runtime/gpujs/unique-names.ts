@@ -1,18 +1,11 @@
 import type { Ast } from 'gpu.js/src/backend/function-node.js';
+import { childrenOf, isAst } from './ast.ts';
 
 /** Original name → name in the result, innermost scope first. */
 interface Scope {
   readonly names: Map<string, string>;
   readonly outer: Scope | undefined;
 }
-
-const isAst = (value: unknown): value is Ast =>
-  typeof value === 'object' && value !== null && typeof (value as Ast).type === 'string';
-
-const children = (node: Ast): Ast[] =>
-  Object.values(node).flatMap((value) =>
-    Array.isArray(value) ? value.filter(isAst) : isAst(value) ? [value] : [],
-  );
 
 /**
  * Renames the variables of a kernel so that no two have one name. gpu.js types an identifier by its name alone, so a
@@ -24,7 +17,7 @@ export function makeNamesUnique(root: Ast): void {
   const everyName = new Set<string>();
   const collect = (node: Ast): void => {
     if (node.type === 'Identifier') everyName.add(node.name as string);
-    children(node).forEach(collect);
+    childrenOf(node).forEach(collect);
   };
   collect(root);
 
@@ -47,7 +40,7 @@ export function makeNamesUnique(root: Ast): void {
   /** `var` belongs to the function, wherever it stands. */
   const declareVars = (scope: Scope, node: Ast): void => {
     declareAll(scope, [node], ['var']);
-    for (const child of children(node)) declareVars(scope, child);
+    for (const child of childrenOf(node)) declareVars(scope, child);
   };
   const rename = (node: Ast, scope: Scope): void => {
     if (node.type === 'Identifier') {
@@ -65,7 +58,7 @@ export function makeNamesUnique(root: Ast): void {
       return;
     }
     const inner = scopeOf(node, scope);
-    for (const child of children(node)) rename(child, inner);
+    for (const child of childrenOf(node)) rename(child, inner);
   };
   const scopeOf = (node: Ast, outer: Scope): Scope => {
     const scope: Scope = { names: new Map(), outer };

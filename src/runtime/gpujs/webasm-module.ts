@@ -25,6 +25,8 @@ const WORD = { x: 0, y: 1, result: 3, resultX: 4, resultY: 5, resultZ: 6, limit:
 const HEADER_WORDS = 8;
 /** Address and strides z y x of an array. */
 const ARRAY_WORDS = 4;
+/** Parameters of a function that computes a row: z and y. */
+const PARAMETERS = 2;
 /** Lanes of a vector. */
 const LANES = 4;
 
@@ -140,9 +142,7 @@ class RowFunctions {
     lanes: number,
     emitThread: (module: Assembler['module']) => WasmFunctionEmitter,
   ): void {
-    const { thread, result, resultRow } = this.locals as {
-      thread: { x: number; y: number; z: number };
-    } & Omit<typeof this.locals, 'thread'>;
+    const { thread, result, resultRow } = this.locals;
     const em = emitThread({
       addFunction: () => {
         const em = this.#module.addFunction(name, { params: ['i32', 'i32'] });
@@ -175,9 +175,6 @@ class RowFunctions {
     return PARAMETERS + this.#loads.length - 1;
   }
 }
-
-/** z and y. */
-const PARAMETERS = 2;
 
 /** Moves `at` back to `extent - step` when less than a step is left. */
 function emitRestart(em: WasmFunctionEmitter, at: number, step: number, extent: () => void): void {

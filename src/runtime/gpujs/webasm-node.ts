@@ -1,6 +1,7 @@
 import type { Ast } from 'gpu.js/src/backend/function-node.js';
 import { WebAssemblyFunctionNode } from 'gpu.js/src/backend/web-assembly/function-node.js';
 import type { ValueType, WasmFunctionEmitter } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
+import { partOf } from './ast.ts';
 import { integerCounters } from './integer-counters.ts';
 import { loadSplat } from './load-splat.ts';
 import { restoreNumbers } from './restore-numbers.ts';
@@ -38,7 +39,7 @@ export interface Assembler {
     /** Local with the highest address at which four elements can be loaded. */
     readonly limit: number;
     /** Locals with the thread's coordinates. */
-    readonly thread: Readonly<Record<string, number>>;
+    readonly thread: { readonly x: number; readonly y: number; readonly z: number };
   };
   readonly globals: Readonly<Record<string, never>>;
   readonly helperInfo: null;
@@ -53,16 +54,14 @@ interface Subscript {
   readonly class: StrideClass;
 }
 
-const field = (ast: Ast, name: string): Ast => ast[name] as Ast;
-
 /** `this.thread.x` */
 const isLane = (ast: Ast): boolean =>
   ast.type === 'MemberExpression' &&
   ast.computed !== true &&
-  field(ast, 'property').name === 'x' &&
-  field(ast, 'object').type === 'MemberExpression' &&
-  field(field(ast, 'object'), 'property').name === 'thread' &&
-  field(field(ast, 'object'), 'object').type === 'ThisExpression';
+  partOf(ast, 'property').name === 'x' &&
+  partOf(ast, 'object').type === 'MemberExpression' &&
+  partOf(partOf(ast, 'object'), 'property').name === 'thread' &&
+  partOf(partOf(ast, 'object'), 'object').type === 'ThisExpression';
 
 /**
  * gpu.js's WebAssembly emitter with strided array reads, and with everything that a thread cannot change in locals, which
@@ -74,8 +73,8 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
   /** Whether {@link TiledWebasmNode} takes this kernel too; known once it is parsed. */
   tileable = false;
 
-  /** End of the last `f32.load` and where it starts, in the code so far. */
-  #load = { start: -1, end: -1 };
+  /** Where the last `f32.load` stands. */
+  #load: { readonly em: WasmFunctionEmitter; readonly start: number; readonly end: number } | undefined;
   /** Loop counters that are integers, with their first values. */
   #counters: ReadonlyMap<string, number> = new Map();
 
@@ -88,7 +87,7 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
   /** Counters that never leave the integers are integers; gpu.js would count in floats and convert at every use. */
   override stmtVariableDeclaration(ast: Ast): void {
     for (const declarator of ast.declarations as Ast[]) {
-      const id = field(declarator, 'id');
+      const id = partOf(declarator, 'id');
       const start = this.#counters.get(id.name as string);
       const declaration = this.getDeclaration(id);
       if (start === undefined || !declaration) {
@@ -122,14 +121,14 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
   override exprMember(ast: Ast): string {
     const { signature, name } = this.getMemberExpressionDetails(ast);
     if (!this.assembler || signature !== 'this.thread.value') return super.exprMember(ast);
-    this.em.localGet(this.#layout().thread[name] as number);
+    this.em.localGet(this.#layout().thread[name as 'x' | 'y' | 'z']);
     return 'i32';
   }
 
   override vexprMember(ast: Ast): string {
     const { signature } = this.getMemberExpressionDetails(ast);
     if (signature !== 'this.thread.value') return super.vexprMember(ast);
-    this.em.localGet(this.#layout().thread.x as number).i32x4Splat();
+    this.em.localGet(this.#layout().thread.x).i32x4Splat();
     this.em.v128ConstI32x4(0, 1, 2, 3).i32x4Add();
     return 'vi32';
   }
@@ -144,15 +143,16 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
     this.#address(name, this.#subscripts(name, x, y, z));
     const start = this.em.bytes.length;
     this.em.f32Load(0);
-    this.#load = { start, end: this.em.bytes.length };
+    this.#load = { em: this.em, start, end: this.em.bytes.length };
     return 'f32';
   }
 
   /** One element for all lanes is one instruction when it comes from memory. */
   override vCoerce(from: string, to: string): string {
-    const { bytes } = this.em;
-    if (from !== 'f32' || to !== 'vf32' || this.#load.end !== bytes.length) return super.vCoerce(from, to);
-    bytes.length = this.#load.start;
+    const load = this.#load;
+    const isLast = load?.em === this.em && load.end === this.em.bytes.length;
+    if (from !== 'f32' || to !== 'vf32' || !isLast) return super.vCoerce(from, to);
+    this.em.bytes.length = load.start;
     loadSplat(this.em, 0);
     return to;
   }
@@ -302,8 +302,8 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
   #isLanePlusUniform(ast: Ast): boolean {
     if (isLane(ast)) return true;
     if (ast.type !== 'BinaryExpression') return false;
-    const left = field(ast, 'left');
-    const right = field(ast, 'right');
+    const left = partOf(ast, 'left');
+    const right = partOf(ast, 'right');
     const leftVaries = this.vInfo.exprVarying(left);
     const rightVaries = this.vInfo.exprVarying(right);
     if (leftVaries === rightVaries) return false;
@@ -323,14 +323,14 @@ export class TiledWebasmNode extends StridedWebasmNode {
   }
 
   override stmtReturn(ast: Ast): void {
-    for (const element of field(ast, 'argument').elements as Ast[]) {
+    for (const element of partOf(ast, 'argument').elements as Ast[]) {
       this.emitArrayElement(element);
       this.em.drop();
     }
   }
 
   override vstmtReturn(ast: Ast): void {
-    const rows = (field(ast, 'argument').elements as Ast[]).map((element) => {
+    const rows = (partOf(ast, 'argument').elements as Ast[]).map((element) => {
       const local = this.em.addLocal('v128');
       this.vEmitArrayElement(element);
       this.em.localSet(local);
