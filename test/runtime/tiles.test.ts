@@ -4,7 +4,7 @@ import type { Tensor } from '../../src/runtime/tensor.ts';
 import { WebasmDevice } from '../../src/runtime/webasm/device.ts';
 import { matmul } from './kernels.ts';
 
-/* Threads of eight rows and four columns, single rows, and single elements must all give the same bits. */
+/* Threads of several rows and four columns, single rows, and single elements must all give the same bits. */
 
 /** Several variables a row, a nested loop, a read shared outside of loops, reads that a condition guards. */
 const nested = defineKernel(
@@ -73,6 +73,7 @@ describe.each(KERNELS)('$name in tiles', (kernel) => {
 
   it.each([
     [1, 9],
+    [3, 4],
     [7, 4],
     [8, 3],
     [8, 4],

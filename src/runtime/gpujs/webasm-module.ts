@@ -6,13 +6,7 @@ import {
 import { invariant } from '../../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { addMath, MATH_TABLE_ADDRESS } from './webasm-math.ts';
-import {
-  type Assembler,
-  type StridedArray,
-  type StridedWebasmNode,
-  TILE_ROWS,
-  type TiledWebasmNode,
-} from './webasm-node.ts';
+import type { Assembler, StridedArray, StridedWebasmNode, TiledWebasmNode } from './webasm-node.ts';
 
 /** The parameter block: where a dispatch writes what the module reads. */
 export const PARAMETER_BLOCK = { address: 64, end: MATH_TABLE_ADDRESS } as const;
@@ -30,10 +24,10 @@ const PARAMETERS = 2;
 /** Lanes of a vector. */
 const LANES = 4;
 
-/** A kernel in gpu.js's terms: its emitter, and the one of its tiled form where it has one. */
+/** A kernel in gpu.js's terms: its emitter, and those of its tiled forms, largest first, where it has some. */
 export interface KernelNodes {
   readonly node: StridedWebasmNode;
-  readonly tiled: TiledWebasmNode | undefined;
+  readonly tiles: readonly TiledWebasmNode[];
   readonly argumentNames: readonly string[];
 }
 
@@ -48,7 +42,7 @@ const addressOf = (word: number): number => PARAMETER_BLOCK.address + word * 4;
  */
 export function assemble(
   kernel: Kernel,
-  { node, tiled, argumentNames }: KernelNodes,
+  { node, tiles, argumentNames }: KernelNodes,
   classes: readonly StridedArray['classes'][],
   contiguous: boolean,
 ): Uint8Array<ArrayBuffer> {
@@ -89,13 +83,18 @@ export function assemble(
     rows.add(name, of, LANES, (module) =>
       of.emitVectorFunction({ module, layout, globals: {}, helperInfo: null }),
     );
-  if (contiguous) vector('kernel_simd', node);
-  if (contiguous && tiled) vector('kernel_tile', tiled);
-  emitRun(
-    module.addFunction('run', { params: ['i32', 'i32'] }),
-    contiguous,
-    contiguous && tiled !== undefined,
-  );
+  const single = { name: 'kernel', rows: 1 };
+  const wide: RowFunction[] = [];
+  if (contiguous) {
+    for (const tile of tiles) {
+      const name = `kernel_tile_${tile.rows}`;
+      vector(name, tile);
+      wide.push({ name, rows: tile.rows });
+    }
+    vector('kernel_simd', node);
+    wide.push({ name: 'kernel_simd', rows: 1 });
+  }
+  emitRun(module.addFunction('run', { params: ['i32', 'i32'] }), [single], wide);
   module.exportFunction('run');
   return module.toBytes();
 }
@@ -166,7 +165,14 @@ class RowFunctions {
     if (lanes > 1 && node.vRetMask !== -1) em.v128ConstI32x4(0, 0, 0, 0).localSet(node.vRetMask);
     em.localGet(thread.x).i32Const(lanes).i32Add().localTee(thread.x);
     em.localGet(this.#extent).i32GeS().brIf(1);
-    if (lanes > 1) emitRestart(em, thread.x, lanes, () => em.localGet(this.#extent));
+    if (lanes > 1) {
+      const last = (): unknown => em.localGet(this.#extent).i32Const(lanes).i32Sub();
+      em.localGet(thread.x);
+      last();
+      em.localGet(thread.x);
+      last();
+      em.i32LtS().select().localSet(thread.x);
+    }
     em.br(0).end().end();
   }
 
@@ -176,53 +182,41 @@ class RowFunctions {
   }
 }
 
-/** Moves `at` back to `extent - step` when less than a step is left. */
-function emitRestart(em: WasmFunctionEmitter, at: number, step: number, extent: () => void): void {
-  em.localGet(at);
-  extent();
-  em.i32Const(step).i32Sub().localGet(at);
-  extent();
-  em.i32Const(step).i32Sub().i32LtS().select().localSet(at);
+interface RowFunction {
+  readonly name: string;
+  readonly rows: number;
 }
 
-/** The loops over z and y; a row has four lanes at a time where it has four, and a tile where there are rows enough. */
-function emitRun(em: WasmFunctionEmitter, vector: boolean, tiled: boolean): void {
+/** The loops over z and y, with functions for rows of at least four elements, if any, and functions for all others. */
+function emitRun(
+  em: WasmFunctionEmitter,
+  narrow: readonly RowFunction[],
+  wide: readonly RowFunction[],
+): void {
   const [z, zEnd] = [0, 1];
   const y = em.addLocal('i32');
   const extentY = em.addLocal('i32');
-  const wide = em.addLocal('i32');
   em.i32Const(0).i32Load(addressOf(WORD.y)).localSet(extentY);
-  em.i32Const(0).i32Load(addressOf(WORD.x)).i32Const(LANES).i32GeS().localSet(wide);
-  const rows = (name: string, step: number): void => {
-    em.i32Const(0).localSet(y).block().loop();
-    em.localGet(y).localGet(extentY).i32GeS().brIf(1);
-    if (step > 1) emitRestart(em, y, step, () => em.localGet(extentY));
-    em.localGet(z).localGet(y).call(name);
-    em.localGet(y).i32Const(step).i32Add().localSet(y);
-    em.br(0).end().end();
-  };
-  const either = (condition: () => void, first: () => void, second: () => void): void => {
-    condition();
-    em.if_();
-    first();
-    em.else_();
-    second();
-    em.end();
-  };
-  const single = (): void => rows('kernel', 1);
-  const quads = (): void => rows('kernel_simd', 1);
-  const many = (): void => {
-    em.localGet(extentY).i32Const(TILE_ROWS).i32GeS();
+  const plane = (functions: readonly RowFunction[]): void => {
+    em.i32Const(0).localSet(y);
+    for (const { name, rows } of functions) {
+      em.block().loop();
+      em.localGet(extentY).localGet(y).i32Const(rows).i32Add().i32LtS().brIf(1);
+      em.localGet(z).localGet(y).call(name);
+      em.localGet(y).i32Const(rows).i32Add().localSet(y);
+      em.br(0).end().end();
+    }
   };
   em.block().loop();
   em.localGet(z).localGet(zEnd).i32GeS().brIf(1);
-  if (!vector) single();
+  if (wide.length === 0) plane(narrow);
   else {
-    either(
-      () => em.localGet(wide),
-      () => (tiled ? either(many, () => rows('kernel_tile', TILE_ROWS), quads) : quads()),
-      single,
-    );
+    em.i32Const(0).i32Load(addressOf(WORD.x)).i32Const(LANES).i32GeS();
+    em.if_();
+    plane(wide);
+    em.else_();
+    plane(narrow);
+    em.end();
   }
   em.localGet(z).i32Const(1).i32Add().localSet(z);
   em.br(0).end().end();

@@ -70,7 +70,7 @@ const isLane = (ast: Ast): boolean =>
  */
 export class StridedWebasmNode extends WebAssemblyFunctionNode {
   declare assembler: Assembler | null;
-  /** Whether {@link TiledWebasmNode} takes this kernel too; known once it is parsed. */
+  /** Whether {@link TILES} take this kernel too; known once it is parsed. */
   tileable = false;
 
   /** Where the last `f32.load` stands. */
@@ -312,14 +312,13 @@ export class StridedWebasmNode extends WebAssemblyFunctionNode {
   }
 }
 
-/** Rows that a thread of a tiled kernel computes. */
-export const TILE_ROWS = 8;
+/** A kernel rewritten to compute several rows at once, four lanes each; it has no one-lane function. */
+export abstract class TiledWebasmNode extends StridedWebasmNode {
+  abstract readonly rows: number;
 
-/** A kernel rewritten to compute {@link TILE_ROWS} rows at once, four lanes each; it has no one-lane function. */
-export class TiledWebasmNode extends StridedWebasmNode {
   protected override rewrite(ast: Ast): void {
     super.rewrite(ast);
-    tileRows(ast, TILE_ROWS);
+    tileRows(ast, this.rows);
   }
 
   override stmtReturn(ast: Ast): void {
@@ -340,3 +339,16 @@ export class TiledWebasmNode extends StridedWebasmNode {
     this.vRetireOrReturn();
   }
 }
+
+/** Tiles in the order in which rows are given to them: eight sums and what they need fill the vector registers. */
+export const TILES: readonly (new (source: string, settings: unknown) => TiledWebasmNode)[] = [
+  class extends TiledWebasmNode {
+    override readonly rows = 8;
+  },
+  class extends TiledWebasmNode {
+    override readonly rows = 4;
+  },
+  class extends TiledWebasmNode {
+    override readonly rows = 2;
+  },
+];

@@ -5,7 +5,7 @@ import type { View3 } from '../view3.ts';
 import { prepare, translating } from './translate.ts';
 import { importedMath, writeMathTable } from './webasm-math.ts';
 import { assemble, blockWords, type KernelNodes, PARAMETER_BLOCK } from './webasm-module.ts';
-import { type StrideClass, type StridedArray, StridedWebasmNode, TiledWebasmNode } from './webasm-node.ts';
+import { type StrideClass, type StridedArray, StridedWebasmNode, TILES } from './webasm-node.ts';
 
 /** Elements around the arena that a four-lane load may touch. */
 export const MARGIN_ELEMENTS = 4;
@@ -113,8 +113,8 @@ function translate(kernel: Kernel): Translation {
   let translation = translations.get(kernel);
   if (!translation) {
     const { node, argumentNames } = nodeOf(kernel, StridedWebasmNode);
-    const tiled = node.tileable ? nodeOf(kernel, TiledWebasmNode).node : undefined;
-    translation = { node, tiled, argumentNames, variants: new Map() };
+    const tiles = node.tileable ? TILES.map((tile) => nodeOf(kernel, tile).node) : [];
+    translation = { node, tiles, argumentNames, variants: new Map() };
     translations.set(kernel, translation);
   }
   return translation;
