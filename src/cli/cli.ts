@@ -8,6 +8,7 @@ import { addCompile } from './compile.ts';
 import { addExplain } from './explain.ts';
 import { addInspect } from './inspect.ts';
 import { CommandFailed, type Io, printJson, red } from './io.ts';
+import { addMaxLength } from './maxlen.ts';
 import { addRun } from './run.ts';
 import { addVerify } from './verify.ts';
 
@@ -54,6 +55,7 @@ function createProgram(io: Io, json: boolean): Command {
   addRun(program, io);
   addInspect(program, io);
   addExplain(program, io);
+  addMaxLength(program, io);
   addVerify(program, io);
   addBench(program, io);
   return program;

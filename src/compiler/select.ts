@@ -56,6 +56,24 @@ interface Candidate {
  * @throws BudgetError naming the smallest reachable peak and what holds it there.
  */
 export function select(graph: Graph, options: SelectOptions): Choice[] {
+  checkInputs(graph, options);
+  const search = new Selection(graph, options);
+  const families = options.budget === undefined ? search.smallest() : search.within(options.budget);
+  return choicesOf(families);
+}
+
+/**
+ * The smallest peak that the search reaches, in bytes, without making the plan for it; Infinity where no plan keeps
+ * every storage within the cap.
+ *
+ * @throws UserError for an input over the cap.
+ */
+export function smallestPeak(graph: Graph, options: SelectOptions): number {
+  checkInputs(graph, options);
+  return new Selection(graph, options).smallestPeak();
+}
+
+function checkInputs(graph: Graph, options: SelectOptions): void {
   for (const { id, shape } of graph.inputs) {
     const bytes = bytesOf(shape, {});
     if (bytes > options.cap) {
@@ -64,9 +82,6 @@ export function select(graph: Graph, options: SelectOptions): Choice[] {
       );
     }
   }
-  const search = new Selection(graph, options);
-  const families = options.budget === undefined ? search.smallest() : search.within(options.budget);
-  return choicesOf(families);
 }
 
 class Selection {
@@ -100,6 +115,11 @@ class Selection {
     const cheap = this.#cheapest(budget);
     if (cheap) plans.push(this.#refine(cheap, budget));
     return plans.sort((a, b) => a.cost - b.cost)[0]?.families ?? [];
+  }
+
+  smallestPeak(): number {
+    const { state } = this.#leastPeak();
+    return state.oversized.length === 0 ? state.peak : Number.POSITIVE_INFINITY;
   }
 
   #overBudget(budget: number, least: Partial): BudgetError {
