@@ -7,7 +7,7 @@ import { verify } from '../ir/verify.ts';
 import { budgetBytes } from './budget.ts';
 import { estimate } from './estimate.ts';
 import { lower } from './lower.ts';
-import { placeLoops } from './region.ts';
+import { type Choice, placeLoops } from './region.ts';
 import { reportLoops } from './report.ts';
 import type { Rejection } from './search.ts';
 import { select } from './select.ts';
@@ -27,6 +27,8 @@ export interface PlanOptions {
   readonly onPass?: (name: string, ms: number) => void;
   /** Told of every obstacle the search met: which rule stopped a chunk flow, at which node. */
   readonly onRejection?: (rejection: Rejection) => void;
+  /** Chooses the loops of the simplified graph in place of the search: hand-made and random plans. */
+  readonly choose?: (graph: Graph) => readonly Choice[];
   readonly signal?: AbortSignal;
 }
 
@@ -60,14 +62,17 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const unchunkedProgram = pass('lower unchunked', () => lower(whole));
   const unchunked = pass('estimate', () => estimate(unchunkedProgram));
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
-  const choices = pass('search and select', () =>
-    select(whole, {
-      budget,
-      cap,
-      weights,
-      signal: options.signal,
-      ...(options.onRejection ? { onRejection: options.onRejection } : {}),
-    }),
+  const choices = pass(
+    'search and select',
+    () =>
+      options.choose?.(whole) ??
+      select(whole, {
+        budget,
+        cap,
+        weights,
+        signal: options.signal,
+        ...(options.onRejection ? { onRejection: options.onRejection } : {}),
+      }),
   );
   const chunked = graphPass('place loops', () => placeLoops(whole, choices));
   const program = pass('lower', () => lower(chunked));

@@ -121,7 +121,7 @@ class Reporter {
     const { index } = this.#lowered.unchunked;
     const whole = computed.map((id) => index.graph.nodes[index.definedAt.get(id) as number] as OpNode);
     if (loops.length === 0) return whole;
-    const inside = { ...bindings, [loop.start]: 0, [loop.length]: loop.extent };
+    const inside = { ...bindings, ...wholeBindings(loop) };
     const bound = bodyTypes(loop, types, inside);
     return opsOf(loop).map((node) => ({
       ...node,
@@ -205,6 +205,13 @@ function valuesOf(loop: LoopNode, names: ReadonlyMap<ValueId, ValueId>): ValueId
     return valuesOf(node, inside);
   });
 }
+
+/** Names of a loop and of the loops inside it, as if each ran once over its whole extent. */
+const wholeBindings = (loop: LoopNode): Bindings =>
+  Object.assign(
+    { [loop.start]: 0, [loop.length]: loop.extent },
+    ...loop.body.nodes.map((node) => (node.kind === 'loop' ? wholeBindings(node) : {})),
+  );
 
 const opsOf = (loop: LoopNode): OpNode[] =>
   loop.body.nodes.flatMap((node) => (node.kind === 'op' ? [node] : opsOf(node)));

@@ -4,15 +4,16 @@ import { BudgetError } from '../../src/compiler/budget.ts';
 import { estimate } from '../../src/compiler/estimate.ts';
 import { lower } from '../../src/compiler/lower.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
-import { type Choice, placeLoops, renameChoice, sketchLoops } from '../../src/compiler/region.ts';
+import { type Choice, placeLoops, sketchLoops } from '../../src/compiler/region.ts';
 import { searchRegions } from '../../src/compiler/search.ts';
 import { simplify } from '../../src/compiler/simplify.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
-import { analyse, analyseBody, type State } from '../../src/compiler/state.ts';
+import { analyse } from '../../src/compiler/state.ts';
 import { UserError } from '../../src/errors.ts';
-import type { Attrs, Graph, LoopNode, ValueId } from '../../src/ir/node.ts';
+import type { Attrs, Graph, ValueId } from '../../src/ir/node.ts';
 import { ShapeError } from '../../src/ir/ops/op.ts';
 import { verify } from '../../src/ir/verify.ts';
+import { legalLoops } from '../../src/testing/legal-loops.ts';
 import { GraphBuilder } from '../support/graphs.ts';
 import { interpret, randomData } from '../support/interpret.ts';
 
@@ -85,35 +86,6 @@ function randomGraph(instructions: readonly Instruction[], outputs: readonly num
 
 const depthOf = ({ inner = [] }: Choice): number => 1 + Math.max(0, ...inner.map(depthOf));
 
-/** The choices with one more loop, around an op or inside a loop; as they were where there is none to make. */
-function addLoop(
-  state: State,
-  choices: Choice[],
-  names: ReadonlyMap<ValueId, ValueId>,
-  [at, which, size]: [number, number, number],
-): Choice[] {
-  const { nodes } = state.index.graph;
-  const loops = nodes.flatMap((node, position) => (node.kind === 'loop' ? [position] : []));
-  const position =
-    at % 2 === 0 && loops.length > 0 ? (loops[at % loops.length] as number) : at % nodes.length;
-  const node = nodes[position];
-  if (node?.kind === 'loop') {
-    const inside = new Map(names);
-    for (const { id, value } of node.results) inside.set(value, names.get(id) ?? id);
-    const [first] = node.results as [LoopNode['results'][number]];
-    const body = analyseBody(state, position, Number.POSITIVE_INFINITY);
-    return choices.map((choice) => {
-      if (!choice.region.cuts.has(names.get(first.id) ?? first.id)) return choice;
-      const inner = addLoop(body, [...(choice.inner ?? [])], inside, [which, size, at >> 1]);
-      return inner.length > 0 ? { ...choice, inner } : choice;
-    });
-  }
-  const regions = searchRegions(state.index, position, { window: 30 });
-  const region = regions[which % Math.max(1, regions.length)];
-  if (!region) return choices;
-  return [...choices, renameChoice({ region, chunkSize: 1 + (size % (region.extent - 1)) }, names)];
-}
-
 describe('random graphs', () => {
   const instruction = fc.array(fc.nat({ max: 1000 }), { minLength: 4, maxLength: 4 });
 
@@ -162,11 +134,7 @@ describe('random graphs', () => {
         (instructions, outputs, n, picks) => {
           const graph = specialised(randomGraph(instructions, outputs), n);
           if (!graph) return;
-          let choices: Choice[] = [];
-          for (const pick of picks) {
-            const state = analyse(sketchLoops(graph, choices), Number.POSITIVE_INFINITY);
-            choices = addLoop(state, choices, new Map(), pick);
-          }
+          const choices = legalLoops(graph, picks);
           nested += choices.filter(({ inner }) => inner).length;
           deeper += choices.filter((choice) => depthOf(choice) > 2).length;
           const placed = placeLoops(graph, choices);

@@ -1,9 +1,11 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compileModel } from '../../src/compile.ts';
+import { compileModel, generate } from '../../src/compile.ts';
 import { BudgetError } from '../../src/compiler/budget.ts';
+import { plan as planGraph } from '../../src/compiler/pipeline.ts';
 import { type Device, openDevice } from '../../src/runtime/index.ts';
-import { comparePlan, programs, randomData } from '../../src/testing/index.ts';
+import { comparePlan, legalLoops, programs, randomData } from '../../src/testing/index.ts';
+import { trace } from '../../src/trace/tracer.ts';
 import { testBackends } from '../support/backends.ts';
 
 /** Fewer on webgpu: every kernel variant is a pipeline that the driver compiles. */
@@ -34,5 +36,26 @@ describe.each(testBackends)('random programs × budgets on %s', (backend) => {
       }),
       { numRuns: RUNS[backend] },
     );
+  });
+
+  it('any legal plan, nested or not, useful or not, keeps the bits and the bytes', async () => {
+    const pick = fc.tuple(fc.nat(), fc.nat(), fc.nat());
+    const picks = fc.array(pick, { minLength: 1, maxLength: 4 });
+    let loops = 0;
+    await fc.assert(
+      fc.asyncProperty(programs(), picks, fc.nat(), async (program, picks, seed) => {
+        const plan = planGraph(trace(program.model), {
+          dims: program.dims,
+          budget: { kind: 'min' },
+          backend,
+          choose: (graph) => legalLoops(graph, picks),
+        });
+        loops += plan.loops.length;
+        const comparison = await comparePlan(plan, device, randomData(plan.graph, seed));
+        if (!comparison.ok) expect.fail(`${comparison.failures.join('\n')}\n${await generate(plan)}`);
+      }),
+      { numRuns: RUNS[backend] },
+    );
+    expect(loops).toBeGreaterThan(RUNS[backend] / 2);
   });
 });
