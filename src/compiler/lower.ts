@@ -152,7 +152,7 @@ export class Block {
       this.#alloc(value, type, 'value');
       return;
     }
-    this.#resultSlice(result, value);
+    this.#resultSlice(result, value, type);
     this.#written.add(result);
   }
 
@@ -199,7 +199,7 @@ export class Block {
     for (const result of this.#resultsOf(value)) {
       if (this.#written.has(result)) continue;
       const into = this.#around.fresh(`${result.id}_slice`);
-      this.#resultSlice(result, into);
+      this.#resultSlice(result, into, this.place(value).type);
       this.#copy(value, into, into);
     }
   }
@@ -266,18 +266,15 @@ export class Block {
     return sliceLayout(layout, result.axis, 0, result.multiple * loop.chunkSize);
   }
 
-  /** Names the part of a loop result that this iteration writes. */
-  #resultSlice(result: LoopResult, as: ValueId): void {
+  /** Names the part of a loop result that this iteration writes. `type` is that of the body's value. */
+  #resultSlice(result: LoopResult, as: ValueId, type: TensorType): void {
     const { loop } = this.#around.results as { loop: LoopNode };
-    const shape = result.shape.map((dim, axis) =>
-      axis === result.axis ? times(result.multiple, loop.length) : dim,
-    );
     this.#view(
       { kind: 'view', value: as, of: result.id, view: chunkOf(loop, result) },
       {
         storage: this.place(result.id).storage,
         layout: this.#resultLayout(result),
-        type: { shape, dtype: result.dtype },
+        type: { shape: type.shape, dtype: type.dtype },
       },
     );
   }
@@ -303,17 +300,15 @@ export class Block {
   enter(loop: LoopNode): void {
     this.#steps = [];
     this.groups.push(this.#steps);
+    const types = new Map(loop.body.inputs.map((input) => [input.id, input]));
     for (const slice of loop.slices) {
-      const { storage, layout, type } = this.place(slice.operand);
-      const shape = type.shape.map((dim, axis) =>
-        axis === slice.axis ? times(slice.multiple, loop.length) : dim,
-      );
+      const { storage, layout } = this.place(slice.operand);
       this.#view(
         { kind: 'view', value: slice.as, of: slice.operand, view: chunkOf(loop, slice) },
         {
           storage,
           layout: sliceLayout(layout, slice.axis, 0, slice.multiple * loop.chunkSize),
-          type: { shape, dtype: type.dtype },
+          type: types.get(slice.as) as TensorType,
         },
       );
     }
