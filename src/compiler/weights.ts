@@ -19,15 +19,15 @@ export interface Weights {
 }
 
 /**
- * Three figures a backend; the weights follow from them: every term counts in dispatches, and `saturation` is the work a
- * device does in the time of one. webasm and cpu: best of five on one core of a two-core server, with our kernels
- * (`neg` of one element, `matmul` of 256³, `add` of a million elements). webgpu: the dispatch is measured (many to a
- * submit, bind groups cached), the two rates are those of a small integrated GPU and stand for any. They rank plans
- * and predict slowdowns roughly; a fit on the device itself would replace a row of this table.
+ * Three figures a backend, from which the weights follow: every term counts in dispatches, and `saturation` is the work
+ * a device does in the time of one. webasm and cpu: `npm run bench:rates` (best of twenty) on one core of a two-core
+ * server. webgpu: the dispatch is measured (many to a submit, bind groups cached), the two rates are those of a small
+ * integrated GPU and stand for any. They rank plans and predict slowdowns roughly; a fit on the device itself would
+ * replace a row of this table.
  */
 export const WEIGHTS: Readonly<Record<Backend, Weights>> = {
   webgpu: derive({ dispatchSeconds: 5e-6, flopsPerSecond: 5e10, bytesPerSecond: 2e10 }),
-  webasm: derive({ dispatchSeconds: 1.3e-5, flopsPerSecond: 2.6e9, bytesPerSecond: 1.4e10 }),
+  webasm: derive({ dispatchSeconds: 6e-6, flopsPerSecond: 1.6e10, bytesPerSecond: 3.2e10 }),
   cpu: derive({ dispatchSeconds: 9e-6, flopsPerSecond: 7e8, bytesPerSecond: 2.7e9 }),
 };
 

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { isTextAttr } from '../../src/ir/node.ts';
 import { allOps } from '../../src/ir/ops/index.ts';
 import type { Device, DType } from '../../src/runtime/device.ts';
 import * as k from '../../src/runtime/kernels/index.ts';
@@ -8,7 +7,7 @@ import type { Tensor } from '../../src/runtime/tensor.ts';
 import { testBackends } from '../support/backends.ts';
 import { cuttableLabels } from './access.ts';
 import { cases, describeCase } from './cases.ts';
-import { cut, type Drawn, drawCase, type Part } from './support.ts';
+import { cut, type Drawn, drawCase, type Part, writtenAttrs } from './support.ts';
 import { difference } from './tolerance.ts';
 
 type Call = (...args: readonly unknown[]) => Tensor;
@@ -79,15 +78,9 @@ function call(
   const types = operands.map((operand) => ({ shape: operand.shape, dtype: operand.dtype }));
   const scratch = drawn.def.scratch?.(types, attrs, { shape: into.shape, dtype: into.dtype }) ?? [];
   const temporary = scratch.map((shape) => device.alloc(shape as number[]));
-  kernels[drawn.def.name]?.(...operands, { ...plain(attrs), into, scratch: temporary });
+  kernels[drawn.def.name]?.(...operands, { ...writtenAttrs(attrs), into, scratch: temporary });
   for (const tensor of temporary) tensor.free();
 }
-
-/** Attributes as generated code writes them. */
-const plain = (attrs: Drawn['attrs']): object =>
-  Object.fromEntries(
-    Object.entries(attrs).map(([name, value]) => [name, isTextAttr(value) ? value.text : value]),
-  );
 
 const slicePart = (tensor: Tensor, part: Part | undefined): Tensor =>
   part ? tensor.slice(part.axis, part.start, part.start + part.length) : tensor;

@@ -1,5 +1,5 @@
 import { evalShape } from '../../src/ir/dims.ts';
-import type { Attrs, TensorType } from '../../src/ir/node.ts';
+import { type Attrs, isTextAttr, type TensorType } from '../../src/ir/node.ts';
 import { opDef } from '../../src/ir/ops/index.ts';
 import type { OpDef, RefTensor } from '../../src/ir/ops/op.ts';
 import type { AccessPattern } from '../../src/ir/pattern.ts';
@@ -85,3 +85,9 @@ export function take(tensor: RefTensor, part: Part | undefined): RefTensor {
   });
   return { shape: layout.shape, data };
 }
+
+/** Attributes as generated code writes them. */
+export const writtenAttrs = (attrs: Attrs): object =>
+  Object.fromEntries(
+    Object.entries(attrs).map(([name, value]) => [name, isTextAttr(value) ? value.text : value]),
+  );

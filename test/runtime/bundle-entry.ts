@@ -1,6 +1,6 @@
 import { type BackendName, k, openDevice, type Tensor } from '../../src/runtime/index.ts';
 import { cases } from '../ops/cases.ts';
-import { drawCase } from '../ops/support.ts';
+import { drawCase, writtenAttrs } from '../ops/support.ts';
 
 type Call = (...args: readonly unknown[]) => Tensor;
 
@@ -20,7 +20,7 @@ export async function main(backend: BackendName): Promise<[op: string, values: n
     const tensors = operands.map(({ shape: extents, data }, i) =>
       device.upload(data, extents, types[i]?.dtype ?? 'f32'),
     );
-    kernel(...tensors, { ...attrs, into, scratch });
+    kernel(...tensors, { ...writtenAttrs(attrs), into, scratch });
     results.push([test.op, [...(await device.read(into))]]);
     for (const tensor of [...tensors, ...scratch, into]) tensor.free();
   }
