@@ -21,7 +21,6 @@ describe.each(testBackends)('stories260K on %s', (backend) => {
     const result = await tellStory({
       backend,
       length,
-      tellingLength: length,
       budget,
       steps: 2,
       rounds: 1,
