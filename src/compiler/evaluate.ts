@@ -30,7 +30,7 @@ export interface Evaluation {
 
 export function evaluate(state: State, region: Region): Evaluation | undefined {
   const { index, around } = state;
-  const arrangement = arrange(index.graph.nodes, region);
+  const arrangement = arrange(index, region);
   if (!arrangement) return undefined;
   const { first, last, before, inside, after } = arrangement;
   const size = region.extent > 2 ? 2 : 1;
@@ -81,14 +81,20 @@ export function evaluate(state: State, region: Region): Evaluation | undefined {
 }
 
 /** Peak of the loop itself at a chunk size. */
-export const loopPeak = ({ fixedBytes, bytesPerUnit }: Evaluation, chunkSize: number): number =>
-  fixedBytes + bytesPerUnit * chunkSize;
+export const loopPeak = (
+  { fixedBytes, bytesPerUnit }: Pick<Evaluation, 'fixedBytes' | 'bytesPerUnit'>,
+  chunkSize: number,
+): number => fixedBytes + bytesPerUnit * chunkSize;
 
 /**
  * The largest chunk size that keeps the loop within the budget and its storages within the cap, evened out so that the
  * last chunk is about as long as the others; 0 when there is none.
  */
-export function largestChunk(evaluation: Evaluation, budget: number, cap: number): number {
+export function largestChunk(
+  evaluation: Pick<Evaluation, 'region' | 'fixedBytes' | 'bytesPerUnit' | 'storagePerUnit'>,
+  budget: number,
+  cap: number,
+): number {
   const { extent } = evaluation.region;
   const room = (bytes: number, each: number): number =>
     bytes < 0 ? 0 : each === 0 ? extent : Math.floor(bytes / each);

@@ -50,7 +50,7 @@ export function replaceInner(choice: Choice, target: Choice, by: Choice | undefi
 /** L of the loops inside a loop, over all iterations of the loops around them. */
 export function innerCost(index: GraphIndex, choice: Choice, weights: Weights): number {
   const { region, chunkSize, inner = [] } = choice;
-  const inside = inner.length === 0 ? undefined : arrange(index.graph.nodes, region)?.inside;
+  const inside = inner.length === 0 ? undefined : arrange(index, region)?.inside;
   if (!inside) return 0;
   const loop = sketchLoop(index, { region, chunkSize }, inside);
   const body = indexGraph(loop.body);
@@ -58,7 +58,7 @@ export function innerCost(index: GraphIndex, choice: Choice, weights: Weights): 
   let cost = 0;
   for (const other of inner) {
     const renamed = renameChoice(other, names);
-    const nodes = arrange(loop.body.nodes, renamed.region)?.inside ?? [];
+    const nodes = arrange(body, renamed.region)?.inside ?? [];
     const sketch = sketchLoop(body, { region: renamed.region, chunkSize: renamed.chunkSize }, nodes);
     const calls = nodes.filter((node) => workOf(node, body.types).elements > 0).length;
     cost += loopCost(nodes, sketch, calls, renamed.chunkSize, body.types, weights).total;

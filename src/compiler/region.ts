@@ -54,15 +54,29 @@ export interface Arrangement {
  * Splits the nodes from the region's first to its last: those that read the region's values run after the loop, the
  * others before it. Undefined when the region is not convex, that is when it needs what must run after it.
  */
-export function arrange(nodes: readonly Node[], region: Region): Arrangement | undefined {
-  const first = nodes.findIndex((node) => region.cuts.has(node.id));
-  const last = nodes.findLastIndex((node) => region.cuts.has(node.id));
+export const arrange = ({ graph, definedAt }: GraphIndex, region: Region): Arrangement | undefined =>
+  arrangeAt(graph.nodes, definedAt, region);
+
+/** The same for nodes at given positions; nodes that loops have taken away are undefined. */
+function arrangeAt(
+  nodes: readonly (Node | undefined)[],
+  positions: ReadonlyMap<ValueId, number>,
+  region: Region,
+): Arrangement | undefined {
+  let first = Number.POSITIVE_INFINITY;
+  let last = -1;
+  for (const id of region.cuts.keys()) {
+    const position = positions.get(id) as number;
+    first = Math.min(first, position);
+    last = Math.max(last, position);
+  }
   const before: Node[] = [];
   const inside: OpNode[] = [];
   const after: Node[] = [];
   const late = new Set<ValueId>();
   for (let position = first; position <= last; position++) {
-    const node = nodes[position] as Node;
+    const node = nodes[position];
+    if (!node) continue;
     const operands = operandsOf(node);
     const waits = operands.some((id) => late.has(id));
     if (node.kind === 'op' && region.cuts.has(node.id)) {
@@ -252,15 +266,20 @@ function replaceRegions(graph: Graph, choices: readonly Choice[], build: BuildLo
   const index = indexGraph(graph);
   const firstOf = ({ region }: Choice): number =>
     index.definedAt.get([...region.cuts.keys()][0] as ValueId) ?? 0;
-  let { nodes } = graph;
+  const nodes: (Node | undefined)[] = [...graph.nodes];
+  const positions = new Map(index.definedAt);
   for (const choice of [...choices].sort((a, b) => firstOf(a) - firstOf(b))) {
-    const arrangement = arrange(nodes, choice.region);
+    const arrangement = arrangeAt(nodes, positions, choice.region);
     invariant(arrangement !== undefined, 'a chosen region is not convex');
     const { first, last, before, inside, after } = arrangement;
-    const loop = build(index, choice, inside);
-    nodes = [...nodes.slice(0, first), ...before, loop, ...after, ...nodes.slice(last + 1)];
+    const order = [...before, build(index, choice, inside), ...after];
+    for (let position = first; position <= last; position++) {
+      const node = order[position - first];
+      nodes[position] = node;
+      for (const { id } of node ? definedBy(node) : []) positions.set(id, position);
+    }
   }
-  return { ...graph, nodes };
+  return { ...graph, nodes: nodes.filter((node) => node !== undefined) };
 }
 
 function numberLoops(graph: Graph, next: () => string): Graph {

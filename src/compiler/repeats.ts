@@ -25,7 +25,7 @@ export function repeatsOf(index: GraphIndex, region: Region): Repeat[] {
     if (!match || [...match.values()].some((id) => taken.has(id))) continue;
     const cuts = new Map(ids.map((id) => [match.get(id) as ValueId, region.cuts.get(id) as Cut]));
     const repeat = { cuts: inOrder(index, cuts), extent: region.extent };
-    if (!arrange(index.graph.nodes, repeat)) continue;
+    if (!arrange(index, repeat)) continue;
     for (const id of match.values()) taken.add(id);
     repeats.push({ region: repeat, names: match });
   }

@@ -1,13 +1,14 @@
 import { invariant, UserError } from '../errors.ts';
 import { printShape } from '../ir/dims.ts';
-import type { Graph, OpNode, ValueId } from '../ir/node.ts';
+import type { Graph, Node, OpNode, ValueId } from '../ir/node.ts';
 import { type BudgetError, formatBytes } from './budget.ts';
 import { loopCost } from './cost.ts';
 import { bytesOf } from './estimate.ts';
 import { type Evaluation, evaluate, evenChunk, largestChunk, loopPeak } from './evaluate.ts';
 import { choicesOf, type Family, familyOf, innerChoices, innerCost, keyOf, replaceInner } from './family.ts';
+import { type Outline, outline } from './outline.ts';
 import { overBudget } from './over-budget.ts';
-import { type Choice, placeLoops, renameChoice, sketchLoops } from './region.ts';
+import { type Choice, placeLoops, type Region, renameChoice, sketchLoops } from './region.ts';
 import { repeatsOf } from './repeats.ts';
 import { type Rejection, searchRegions } from './search.ts';
 import { locate, type Spot } from './spot.ts';
@@ -31,6 +32,9 @@ export interface SelectOptions {
 /** How far around the peak a region may reach, in nodes, unless asked otherwise. */
 export const WINDOW = 40;
 const BEAM = 4;
+/** How many regions of each kind are evaluated exactly, and how many of them may run the same kernels. */
+const PROMISING = 24;
+const VIEWS = 3;
 /** Every step of a plan covers all repeats of a region, so that plans are short even for deep models. */
 const MAX_STEPS = 24;
 
@@ -88,6 +92,9 @@ class Selection {
   readonly #graph: Graph;
   readonly #options: SelectOptions;
   readonly #known = new Map<string, Partial>();
+  readonly #found = new Map<string, readonly Region[]>();
+  readonly #evaluated = new Map<string, readonly Evaluation[]>();
+  readonly #numbers = new Map<Node, number>();
   readonly #empty: Partial;
 
   constructor(graph: Graph, options: SelectOptions) {
@@ -180,7 +187,7 @@ class Selection {
     const { cap } = this.#options;
     const candidates: Candidate[] = [];
     const spot = this.#spot(partial, budget);
-    for (const evaluation of this.#evaluations(spot)) {
+    for (const evaluation of this.#promising(spot, budget)) {
       const chunkSize = largestChunk(evaluation, budget, cap);
       if (chunkSize < 1 || evaluation.aroundBytes > Math.max(state.peak, budget)) continue;
       candidates.push(this.#candidate(spot, evaluation, chunkSize));
@@ -201,7 +208,7 @@ class Selection {
     const candidates: Candidate[] = [];
     const tooLarge = state.oversized.length > 0;
     const spot = this.#spot(partial, tooLarge ? state.peak : state.peak - 1);
-    for (const evaluation of this.#evaluations(spot)) {
+    for (const evaluation of this.#promising(spot, undefined)) {
       const peak = loopPeak(evaluation, 1);
       if ((peak >= state.peak && !tooLarge) || evaluation.aroundBytes > state.peak) continue;
       candidates.push(this.#candidate(spot, evaluation, 1));
@@ -217,20 +224,62 @@ class Selection {
     return locate(state, families, state.peak > budget ? 'peak' : 'oversized', this.#options.cap);
   }
 
-  /** The regions around the node that exceeds the budget or the cap. */
-  #evaluations({ state, at, inner, kind }: Spot): Evaluation[] {
+  /**
+   * The regions around the node that exceeds the budget or the cap, at most a few of each kind: those that leave least
+   * and, within a budget, those that cost least.
+   */
+  #promising(spot: Spot, budget: number | undefined): readonly Evaluation[] {
+    const { state, at, inner, kind } = spot;
     const node = state.index.graph.nodes[at];
     if (node === undefined || node.kind === 'loop') return [];
-    const { window = WINDOW, onRejection } = this.#options;
-    // What stops a flow inside a body is cut already: no reason to give.
-    const regions = searchRegions(state.index, at, {
-      window,
-      ...(onRejection && !inner ? { onRejection } : {}),
+    const { window = WINDOW } = this.#options;
+    const from = Math.max(0, at - window);
+    const around = state.index.graph.nodes.slice(from, at + window + 1);
+    const local = `${node.id}: ${around.map((node) => this.#number(node)).join(' ')}`;
+    // Partial plans that are the same around a node, down to the bytes, differ elsewhere.
+    const key = `${kind} ${budget} ${local} ${state.before.slice(from, at + window + 1).join(' ')}`;
+    let evaluations = this.#evaluated.get(key);
+    if (!evaluations) {
+      const regions = this.#regions(state, at, local, inner !== undefined);
+      evaluations = this.#best(regions, spot, budget).flatMap((region) => evaluate(state, region) ?? []);
+      if (kind === 'oversized')
+        evaluations = evaluations.filter(({ loop }) => loop.results.every(({ id }) => id !== node.id));
+      this.#evaluated.set(key, evaluations);
+    }
+    return evaluations;
+  }
+
+  #best(regions: readonly Region[], { state, kind }: Spot, budget: number | undefined): Region[] {
+    const { weights, cap } = this.#options;
+    const limit = kind === 'peak' ? (budget ?? state.peak - 1) : Number.POSITIVE_INFINITY;
+    const outlines = regions
+      .flatMap((region) => outline(state, region, weights) ?? [])
+      .filter((one) => loopPeak(one, 1) <= limit);
+    const byPeak = ranked(outlines, (one) => [loopPeak(one, 1), one.kernels]);
+    if (budget === undefined) return byPeak;
+    const byCost = ranked(outlines, (one) => {
+      const chunkSize = largestChunk({ ...one, storagePerUnit: 0 }, budget, cap);
+      return [one.costAt(Math.max(chunkSize, 1)), loopPeak(one, 1)];
     });
-    const evaluations = regions.flatMap((region) => evaluate(state, region) ?? []);
-    return kind === 'peak'
-      ? evaluations
-      : evaluations.filter(({ loop }) => loop.results.every(({ id }) => id !== node.id));
+    return [...new Set([...byPeak, ...byCost])];
+  }
+
+  /** The regions around a node; they depend on the nodes around it alone. */
+  #regions({ index }: State, at: number, key: string, inBody: boolean): readonly Region[] {
+    const { window = WINDOW, onRejection } = this.#options;
+    let regions = this.#found.get(key);
+    if (!regions) {
+      // What stops a flow inside a body is cut already: no reason to give.
+      regions = searchRegions(index, at, { window, ...(onRejection && !inBody ? { onRejection } : {}) });
+      this.#found.set(key, regions);
+    }
+    return regions;
+  }
+
+  #number(node: Node): number {
+    const known = this.#numbers.get(node) ?? this.#numbers.size;
+    this.#numbers.set(node, known);
+    return known;
   }
 
   #candidate(spot: Spot, evaluation: Evaluation, chunkSize: number): Candidate {
@@ -350,6 +399,22 @@ class Selection {
 
 /** What is left of a region's memory when its chunks are as small as possible. */
 const outcome = (evaluation: Evaluation): number => Math.max(evaluation.aroundBytes, loopPeak(evaluation, 1));
+
+/** The first regions of a ranking, not too many with the same kernels. */
+function ranked(outlines: readonly Outline[], by: (one: Outline) => readonly [number, number]): Region[] {
+  const ranking = outlines.map((one) => ({ one, rank: by(one) }));
+  ranking.sort((a, b) => a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1]);
+  const taken = new Map<string, number>();
+  const few: Region[] = [];
+  for (const { one } of ranking) {
+    const alike = taken.get(one.key) ?? 0;
+    if (alike === VIEWS) continue;
+    taken.set(one.key, alike + 1);
+    few.push(one.region);
+    if (few.length === PROMISING) break;
+  }
+  return few;
+}
 
 /** The first `count` candidates whose loops run different kernels. */
 function distinct(candidates: readonly Candidate[], count: number): Candidate[] {

@@ -1,10 +1,11 @@
 import { invariant } from '../errors.ts';
-import { type Graph, operandsOf, type ValueId } from '../ir/node.ts';
+import { definedBy, type Graph, type Node, operandsOf, type ValueId } from '../ir/node.ts';
 import type { Step } from '../ir/program.ts';
 import { bytesOf, type Sizes, simulate } from './estimate.ts';
 import { type GraphIndex, indexGraph, lastUse } from './graph-index.ts';
 import { Block, bodySurroundings, inputPlaces, type Place, type Places, type Surroundings } from './lower.ts';
 import { numbered } from './names.ts';
+import type { Arrangement } from './region.ts';
 
 /** A graph, or the body of a loop, with its exact memory, node by node. */
 export interface State {
@@ -112,6 +113,36 @@ function count(
     valuesIn,
     groups,
   };
+}
+
+/** Live bytes between the nodes that run before a region's loop and the loop. */
+export function bytesBetween(state: State, { first, last, before }: Arrangement): number {
+  const { lifetimes: index, places, valuesIn, sizes } = state;
+  let bytes = state.before[first] as number;
+  if (before.length === 0) return bytes;
+  const early = new Set(before.flatMap((node) => definedBy(node).map(({ id }) => id)));
+  const isNeeded = (storage: ValueId): boolean =>
+    (valuesIn.get(storage) as ValueId[]).some((value) => {
+      const at = index.definedAt.get(value) ?? -1;
+      if (at > last || (at >= first && !early.has(value))) return false;
+      if (lastUse(index, value) > last) return true;
+      return (index.usedAt.get(value) ?? []).some((position) => {
+        const node = index.graph.nodes[position] as Node;
+        return position >= first && definedBy(node).some(({ id }) => !early.has(id));
+      });
+    });
+  const seen = new Set<ValueId>();
+  for (const node of before) {
+    for (const id of [...definedBy(node).map(({ id }) => id), ...operandsOf(node)]) {
+      const { storage } = places.get(id) as Place;
+      const at = index.definedAt.get(storage);
+      if (at === undefined || seen.has(storage)) continue;
+      seen.add(storage);
+      if (early.has(storage)) bytes += sizes.get(storage) as number;
+      if (!isNeeded(storage)) bytes -= sizes.get(storage) as number;
+    }
+  }
+  return bytes;
 }
 
 /** Storages from before the node at `first` that nobody needs after the node at `last`. */

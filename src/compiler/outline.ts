@@ -1,0 +1,106 @@
+import type { Cut } from '../ir/flow.ts';
+import { BYTES_PER_ELEMENT, type LoopResult, type OpNode, type ValueId } from '../ir/node.ts';
+import { loopCost, workOf } from './cost.ts';
+import { arrange, type Region, usedOutside } from './region.ts';
+import { bytesBetween, type State } from './state.ts';
+import type { Weights } from './weights.ts';
+
+/**
+ * What a loop over a region takes, read off the storages of the graph without the loop: nothing is built or lowered.
+ * Copies that only a loop needs are not seen, so outlines rank regions; the best ones are evaluated exactly.
+ */
+export interface Outline {
+  readonly region: Region;
+  /** Live bytes around the body. */
+  readonly fixedBytes: number;
+  /** Most live bytes of the body per unit of chunk size. */
+  readonly bytesPerUnit: number;
+  readonly kernels: number;
+  readonly costAt: (chunkSize: number) => number;
+  /** Regions with the same key run the same kernels; they differ in views. */
+  readonly key: string;
+}
+
+/** Undefined when the region is not convex. */
+export function outline(state: State, region: Region, weights: Weights): Outline | undefined {
+  const arrangement = arrange(state.index, region);
+  if (!arrangement) return undefined;
+  let body = bodies.get(region);
+  if (!body) {
+    body = outlineBody(state, region, arrangement.inside);
+    bodies.set(region, body);
+  }
+  const { results, kernels, bytesPerUnit, key } = body;
+  const loop = { slices: [], results, extent: region.extent };
+  return {
+    region,
+    fixedBytes: bytesBetween(state, arrangement) + body.resultBytes,
+    bytesPerUnit,
+    kernels: kernels.length,
+    costAt: (chunkSize) =>
+      loopCost(kernels, loop, kernels.length, chunkSize, state.index.types, weights).total,
+    key,
+  };
+}
+
+/** What does not depend on the loops around a region. */
+interface Body extends Pick<Outline, 'bytesPerUnit' | 'key'> {
+  readonly kernels: readonly OpNode[];
+  readonly results: readonly LoopResult[];
+  readonly resultBytes: number;
+}
+
+const bodies = new WeakMap<Region, Body>();
+
+function outlineBody(state: State, region: Region, inside: readonly OpNode[]): Body {
+  const { index, places, sizes } = state;
+  const results = inside.flatMap(({ id, shape, dtype }): LoopResult[] => {
+    const { axis, multiple } = region.cuts.get(id) as Cut;
+    return usedOutside(index, region, id)
+      ? [{ kind: 'concat', id, value: id, shape, dtype, axis, multiple }]
+      : [];
+  });
+  const written = new Set(results.map(({ id }) => id));
+  const storageOf = (id: ValueId): ValueId | undefined => {
+    const storage = places.get(id)?.storage;
+    return storage !== undefined && region.cuts.has(storage) && !written.has(storage) ? storage : undefined;
+  };
+  const lastUse = new Map<ValueId, OpNode>();
+  for (const node of inside) {
+    for (const id of [...node.operands, node.id]) {
+      const storage = storageOf(id);
+      if (storage !== undefined) lastUse.set(storage, node);
+    }
+  }
+  let live = 0;
+  let most = 0;
+  for (const node of inside) {
+    if (storageOf(node.id) === node.id) live += sizes.get(node.id) as number;
+    most = Math.max(most, live + scratchBytes(state, node));
+    for (const storage of new Set([...node.operands, node.id].map(storageOf))) {
+      if (storage === undefined || lastUse.get(storage) !== node) continue;
+      live -= sizes.get(storage) as number;
+    }
+  }
+  const kernels = inside.filter((node) => workOf(node, index.types).elements > 0);
+  const last = inside.at(-1) as OpNode;
+  return {
+    kernels,
+    results,
+    resultBytes: results.reduce((sum, { shape }) => sum + count(shape) * BYTES_PER_ELEMENT, 0),
+    bytesPerUnit: most / region.extent,
+    key: `${kernels.map(({ id }) => id).join(' ')} ${region.extent} ${region.cuts.get(last.id)?.axis}`,
+  };
+}
+
+const count = (shape: OpNode['shape']): number =>
+  shape.reduce<number>((product, dim) => product * (dim as number), 1);
+
+/** Bytes a kernel takes while it runs. */
+function scratchBytes({ index, groups, sizes }: State, { id }: OpNode): number {
+  let bytes = 0;
+  for (const step of groups[index.definedAt.get(id) as number] ?? []) {
+    if (step.kind === 'alloc' && step.role === 'scratch') bytes += sizes.get(step.value) as number;
+  }
+  return bytes;
+}
