@@ -1,6 +1,6 @@
 import { invariant, UserError } from '../errors.ts';
 import { printShape } from '../ir/dims.ts';
-import type { Graph, Node, OpNode, ValueId } from '../ir/node.ts';
+import { definedBy, type Graph, type Node, type OpNode, type ValueId } from '../ir/node.ts';
 import { type BudgetError, formatBytes } from './budget.ts';
 import { loopCost } from './cost.ts';
 import { bytesOf } from './estimate.ts';
@@ -9,7 +9,7 @@ import { choicesOf, type Family, familyOf, innerChoices, innerCost, keyOf, repla
 import { type Outline, outline } from './outline.ts';
 import { overBudget } from './over-budget.ts';
 import { type Choice, placeLoops, type Region, renameChoice, sketchLoops } from './region.ts';
-import { repeatsOf } from './repeats.ts';
+import { type Repeat, repeatsOf } from './repeats.ts';
 import { type Rejection, searchRegions } from './search.ts';
 import { locate, type Spot } from './spot.ts';
 import { analyse, type State } from './state.ts';
@@ -168,10 +168,11 @@ class Selection {
       const next = new Map<string, Partial>();
       for (const partial of beam) {
         this.#options.signal?.throwIfAborted();
-        for (const candidate of this.#lowering(partial)) {
-          const child = this.#extend(partial, candidate, candidate.peak);
-          if (lowerThan(child.state, partial.state)) next.set(keyOf(child.families), child);
-        }
+        const children = this.#lowering(partial)
+          .map((candidate) => this.#extend(partial, candidate, candidate.peak))
+          .filter((child) => lowerThan(child.state, partial.state));
+        if (children.length === 0) children.push(...this.#repaired(partial));
+        for (const child of children) next.set(keyOf(child.families), child);
       }
       beam = [...next.values()]
         .sort((a, b) => compareStates(a.state, b.state) || a.cost - b.cost)
@@ -179,6 +180,51 @@ class Selection {
       if (beam[0] && lowerThan(beam[0].state, best.state)) best = beam[0];
     }
     return best;
+  }
+
+  /**
+   * Lower plans than one that no further loop lowers: loops near its peak stand in the way of a better one, and are left
+   * out for it.
+   */
+  #repaired(partial: Partial): Partial[] {
+    const { state, families } = partial;
+    const { window = WINDOW } = this.#options;
+    const node = state.index.graph.nodes[state.peakAt];
+    const peak = node && definedBy(node)[0];
+    if (families.length === 0 || state.oversized.length > 0 || !peak) return [];
+    const { definedAt } = this.#empty.state.index;
+    const isNear = (id: ValueId): boolean =>
+      Math.abs((definedAt.get(id) as number) - (definedAt.get(peak.id) as number)) <= window;
+    const near = families.flatMap(({ repeats }) => repeats.filter(({ region }) => isAny(region, isNear)));
+    const lower: Partial[] = [];
+    for (const dropped of [...near.map((repeat) => [repeat]), ...(near.length > 1 ? [near] : [])]) {
+      const fewer = this.#without(families, (repeat) => dropped.includes(repeat));
+      const spot = { state: fewer.state, at: 0, kind: 'peak' } as const;
+      const at = fewer.state.index.definedAt.get(peak.id) as number;
+      const candidates = this.#promising({ ...spot, at }, state.peak - 1)
+        .filter((evaluation) => loopPeak(evaluation, 1) < state.peak)
+        .map((evaluation) => this.#candidate({ ...spot, at }, evaluation, 1))
+        .sort((a, b) => a.peak - b.peak || a.cost - b.cost);
+      for (const candidate of distinct(candidates, 2 * BEAM)) {
+        const repeats = repeatsOf(this.#empty.state.index, candidate.evaluation.region);
+        const values = new Set(repeats.flatMap(({ region }) => [...region.cuts.keys()]));
+        const others = this.#without(families, ({ region }) => isAny(region, (id) => values.has(id)));
+        const child = this.#extend(others, candidate, candidate.peak);
+        if (lowerThan(child.state, state)) lower.push(child);
+      }
+    }
+    return lower;
+  }
+
+  /** A plan without some of the loops of its families. */
+  #without(families: readonly Family[], drops: (repeat: Repeat) => boolean): Partial {
+    return this.#partial(
+      families.flatMap((family) => {
+        const kept = family.repeats.filter((repeat) => !drops(repeat));
+        if (kept.length === family.repeats.length) return [family];
+        return kept.length === 0 ? [] : [familyOf(family.model, kept, family.cost / family.repeats.length)];
+      }),
+    );
   }
 
   /** Candidates that bring the peak (or a storage over the cap) of a partial plan within the budget. */
@@ -396,6 +442,8 @@ class Selection {
     return familyOf(model, family.repeats, cost + inside);
   }
 }
+
+const isAny = ({ cuts }: Region, is: (id: ValueId) => boolean): boolean => [...cuts.keys()].some(is);
 
 /** What is left of a region's memory when its chunks are as small as possible. */
 const outcome = (evaluation: Evaluation): number => Math.max(evaluation.aroundBytes, loopPeak(evaluation, 1));
