@@ -52,6 +52,9 @@ export function patternOf(node: OpNode, types: GraphIndex['types']): AccessPatte
   return known.pattern;
 }
 
+/** The pattern of a node that was asked for before, or inherited; undefined for others. */
+export const knownPattern = (node: OpNode): AccessPattern | undefined => patterns.get(node)?.pattern;
+
 /**
  * Gives a node of a loop body the pattern of the node of the graph around that it computes a part of. Its shape may
  * depend on the names of the loop, which patterns do not; the axis that the loop cuts is whole in the body: no loop

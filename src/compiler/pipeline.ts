@@ -12,6 +12,8 @@ import { reportLoops } from './report.ts';
 import type { Rejection } from './search.ts';
 import { select } from './select.ts';
 import { simplify } from './simplify.ts';
+import { skipMasked } from './skip-masked.ts';
+import { skippedSeconds } from './skipped-work.ts';
 import { specialise } from './specialise.ts';
 import { analyse } from './state.ts';
 import { WEIGHTS } from './weights.ts';
@@ -75,11 +77,18 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
       }),
   );
   const chunked = graphPass('place loops', () => placeLoops(whole, choices));
-  const program = pass('lower', () => lower(chunked));
+  const complete = pass('lower', () => lower(chunked));
+  const program = pass('skip masked', () => skipMasked(complete));
   const planned = pass('estimate planned', () => estimate(program));
   const summary = pass('report', () =>
     reportLoops(
-      { program, choices, unchunked: analyse(whole, cap), planned: analyse(chunked, cap) },
+      {
+        program,
+        choices,
+        unchunked: analyse(whole, cap),
+        planned: analyse(chunked, cap),
+        skippedSeconds: skippedSeconds(complete, program, weights),
+      },
       weights,
     ),
   );

@@ -99,7 +99,7 @@ describe('plan', () => {
     const planned = compile(llamaGraph(options), 512, 'min');
     expect(planned.planned.peakBytes / planned.unchunked.peakBytes).toBeLessThanOrEqual(0.12);
     expect(planned.planned.peakBytes).toMatchInlineSnapshot(`1181696`);
-    expect(planned.predictedSlowdown).toBeGreaterThan(0);
+    expect(planned.predictedSlowdown).toBeLessThan(0);
   });
 
   it('covers the layers of a deep model with the same loop', () => {
@@ -202,6 +202,7 @@ describe('plan', () => {
         "search and select",
         "place loops",
         "lower",
+        "skip masked",
         "estimate planned",
         "report",
       ]
