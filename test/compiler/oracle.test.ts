@@ -1,48 +1,80 @@
 import { describe, expect, it } from 'vitest';
-import { type Choice, sketchLoops } from '../../src/compiler/region.ts';
+import { type Choice, renameChoice, sketchLoops } from '../../src/compiler/region.ts';
 import { searchRegions } from '../../src/compiler/search.ts';
 import { select } from '../../src/compiler/select.ts';
 import { simplify } from '../../src/compiler/simplify.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
-import { analyse } from '../../src/compiler/state.ts';
+import { analyse, analyseBody, type State } from '../../src/compiler/state.ts';
 import { WEIGHTS } from '../../src/compiler/weights.ts';
-import type { Graph } from '../../src/ir/node.ts';
+import type { Graph, ValueId } from '../../src/ir/node.ts';
 import { attentionGraph, GraphBuilder, mlpGraph } from '../support/graphs.ts';
 
 const NO_CAP = Number.POSITIVE_INFINITY;
 const peakOf = (graph: Graph, choices: readonly Choice[]): number =>
   analyse(sketchLoops(graph, choices), NO_CAP).peak;
 
-/** Every legal region of a graph, wherever its peak is, with the smallest chunks. */
-function allChoices(graph: Graph): Choice[] {
-  const { index } = analyse(graph, NO_CAP);
+/** Every legal region of a graph or loop body, wherever its peak is, with the smallest chunks. */
+function allChoices({ index }: State): Choice[] {
   const choices = new Map<string, Choice>();
-  graph.nodes.forEach((node, position) => {
+  const { nodes } = index.graph;
+  nodes.forEach((node, position) => {
     if (node.kind === 'loop') return;
-    for (const region of searchRegions(index, position, { window: graph.nodes.length })) {
+    for (const region of searchRegions(index, position, { window: nodes.length })) {
       choices.set(JSON.stringify([...region.cuts]), { region, chunkSize: 1 });
     }
   });
   return [...choices.values()];
 }
 
-/** The smallest peak of any plan of up to three loops that starts with one of the sixty best single loops. */
+/** The choices with one more loop, in every way: anywhere in the graph, and in the body of every loop. */
+function extended(
+  state: State,
+  choices: readonly Choice[],
+  names: ReadonlyMap<ValueId, ValueId> = new Map(),
+): Choice[][] {
+  const more = allChoices(state).map((choice) => [...choices, renameChoice(choice, names)]);
+  state.index.graph.nodes.forEach((node, position) => {
+    if (node.kind === 'op') return;
+    const inside = new Map(names);
+    for (const { id, value } of node.results) inside.set(value, names.get(id) ?? id);
+    const result = inside.get(node.results[0]?.value ?? '') as ValueId;
+    const body = analyseBody(state, position, NO_CAP);
+    choices.forEach((choice, i) => {
+      if (!choice.region.cuts.has(result)) return;
+      for (const inner of extended(body, choice.inner ?? [], inside)) {
+        more.push(choices.with(i, { ...choice, inner }));
+      }
+    });
+  });
+  return more;
+}
+
+/** The smallest peak of any plan of up to three loops, nested or not, that starts with one of the best of fewer loops. */
 function smallestPeak(graph: Graph): number {
   let plans: { choices: Choice[]; peak: number }[] = [{ choices: [], peak: peakOf(graph, []) }];
   let smallest = plans[0]?.peak as number;
   for (let loops = 1; loops <= 3; loops++) {
     plans = plans
-      .slice(0, 60)
-      .flatMap(({ choices }) =>
-        allChoices(sketchLoops(graph, choices)).map((choice) => {
-          const extended = [...choices, choice];
-          return { choices: extended, peak: peakOf(graph, extended) };
-        }),
-      )
+      .slice(0, KEPT)
+      .flatMap(({ choices }) => extended(analyse(sketchLoops(graph, choices), NO_CAP), choices))
+      .map((choices) => ({ choices, peak: peakOf(graph, choices) }))
       .sort((a, b) => a.peak - b.peak);
     smallest = Math.min(smallest, plans[0]?.peak ?? smallest);
   }
   return smallest;
+}
+
+/** Plans of as many loops that are extended by another. */
+const KEPT = 40;
+
+/** The outer sum of rows with themselves, a function of it, and its mean: three axes to cut. */
+function outerSum(): Graph {
+  const b = new GraphBuilder('outer');
+  const x = b.input('x', ['N', 5]);
+  const a = b.op('a', 'reshape', [x], { shape: ['N', 5, 1] });
+  const c = b.op('c', 'reshape', [x], { shape: ['N', 1, 5] });
+  const pairs = b.op('pairs', 'tanh', [b.op('sums', 'add', [a, c])]);
+  return b.build({ y: b.op('y', 'mean', [pairs], { axis: 2, keepdims: false }) });
 }
 
 /** Two gated residual layers. */
@@ -60,6 +92,8 @@ function residualGraph(): Graph {
 describe('the search, against trying every region', () => {
   it.each([
     ['attention', attentionGraph()],
+    ['attention with many heads', attentionGraph(6, 1)],
+    ['outer sums', outerSum()],
     ['mlp', mlpGraph()],
     ['residual layers', residualGraph()],
   ])('reaches the smallest peak of %s', (_name, graph) => {
