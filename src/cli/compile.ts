@@ -2,9 +2,11 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { compileGraph } from '../compile.ts';
 import { parseBudget } from '../compiler/budget.ts';
+import { paretoPlans } from '../compiler/pareto.ts';
 import { UserError } from '../errors.ts';
 import type { Bindings } from '../ir/dims.ts';
 import { formatMs } from '../report/format.ts';
+import { describePareto, paretoJson } from '../report/pareto.ts';
 import { describePlan, summarisePlan } from '../report/summary.ts';
 import { chooseBackend } from './backend.ts';
 import { DEFAULT_BUDGET_HELP, withBudget } from './budget.ts';
@@ -22,6 +24,7 @@ export interface CompileFlags {
   readonly cap?: string;
   readonly backend: string;
   readonly out?: string;
+  readonly pareto?: true;
   readonly json?: true;
 }
 
@@ -42,6 +45,7 @@ export function addCompile(program: Command, io: Io): void {
       'webasm',
     )
     .option('--out <file>', 'the module to write (default: generated/<model>.<dims>.ts)')
+    .option('--pareto', 'write no module: list the plans that none beats in both memory and predicted time')
     .option('--config <file>', CONFIG_HELP)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText('after', '\nExample:\n  autochunk compile models/llama/model.ts --dims N=512 --budget 20%')
@@ -53,12 +57,26 @@ async function compile(reference: string, flags: CompileFlags, io: Io): Promise<
   const dims = parseDims(flags.dims ?? []);
   if (flags.budget !== undefined) parseBudget(flags.budget);
   if (flags.out === '') throw new UserError('--out: expected a file name', { exitCode: 2 });
+  if (flags.pareto && (flags.budget !== undefined || flags.out !== undefined)) {
+    throw new UserError(
+      '--pareto plans for many budgets and writes no module: leave out --budget and --out',
+      {
+        exitCode: 2,
+      },
+    );
+  }
   const cap = parseCap(flags.cap);
   const asked = parseBackend(flags.backend);
   const { graph, file } = await loadModel(reference, { config: flags.config });
   checkDims(graph, dims);
   const backend = asked ?? (await chooseBackend());
   progress(io, `compiling ${graph.name} from ${displayPath(file)}`);
+  if (flags.pareto) {
+    const plans = paretoPlans(graph, { dims, backend, ...(cap === undefined ? {} : { cap }) });
+    if (flags.json) printJson(io, paretoJson(plans));
+    else io.stdout(describePareto(plans));
+    return;
+  }
   const { plan, source } = await withBudget(flags.budget, io, (budget) =>
     compileGraph(graph, {
       dims,
