@@ -112,7 +112,7 @@ class Reporter {
     this.report(steps, {
       loops: [...around.loops, loop],
       bindings,
-      types: bodyTypes(loop, types, bindings),
+      types: bodyTypes(loop, bindings),
       names,
       iterations: iterations * chunks,
       peak,
@@ -120,12 +120,12 @@ class Reporter {
   }
 
   /** What the loop computes, as whole as the loops around leave it. */
-  #wholeNodes(loop: LoopNode, computed: readonly ValueId[], { loops, bindings, types }: Around): OpNode[] {
+  #wholeNodes(loop: LoopNode, computed: readonly ValueId[], { loops, bindings }: Around): OpNode[] {
     const { index } = this.#lowered.unchunked;
     const whole = computed.map((id) => index.graph.nodes[index.definedAt.get(id) as number] as OpNode);
     if (loops.length === 0) return whole;
     const inside = { ...bindings, ...wholeBindings(loop) };
-    const bound = bodyTypes(loop, types, inside);
+    const bound = bodyTypes(loop, inside);
     return opsOf(loop).map((node) => ({
       ...node,
       shape: (bound.get(node.id) as TensorType).shape,
@@ -220,12 +220,8 @@ const opsOf = (loop: LoopNode): OpNode[] =>
   loop.body.nodes.flatMap((node) => (node.kind === 'op' ? [node] : opsOf(node)));
 
 /** Types of all values of a loop's body and of the loops inside, in numbers; names that are not bound yet bind to extents. */
-function bodyTypes(
-  loop: LoopNode,
-  outer: ReadonlyMap<ValueId, TensorType>,
-  bindings: Bindings,
-): Map<ValueId, TensorType> {
-  const types = new Map(outer);
+function bodyTypes(loop: LoopNode, bindings: Bindings): Map<ValueId, TensorType> {
+  const types = new Map<ValueId, TensorType>();
   const add = ({ id, shape, dtype }: TensorType & { id: ValueId }): void =>
     void types.set(id, { shape: evalShape(shape, bindings), dtype });
   for (const input of loop.body.inputs) add(input);
@@ -236,7 +232,7 @@ function bodyTypes(
     }
     for (const result of node.results) add(result);
     const whole = { ...bindings, [node.start]: 0, [node.length]: node.extent };
-    for (const [id, type] of bodyTypes(node, types, whole)) types.set(id, type);
+    for (const [id, type] of bodyTypes(node, whole)) types.set(id, type);
   }
   return types;
 }

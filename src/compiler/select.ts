@@ -1,11 +1,12 @@
 import { invariant, UserError } from '../errors.ts';
 import { printShape } from '../ir/dims.ts';
 import { definedBy, type Graph, type Node, type OpNode, type ValueId } from '../ir/node.ts';
-import { type BudgetError, formatBytes } from './budget.ts';
+import { formatBytes } from './budget.ts';
 import { loopCost } from './cost.ts';
 import { bytesOf } from './estimate.ts';
 import { type Evaluation, evaluate, evenChunk, largestChunk, loopPeak } from './evaluate.ts';
 import { choicesOf, type Family, familyOf, innerChoices, innerCost, keyOf, replaceInner } from './family.ts';
+import { shortenLayers } from './layers.ts';
 import { type Outline, outline } from './outline.ts';
 import { overBudget } from './over-budget.ts';
 import { type Choice, placeLoops, type Region, renameChoice, sketchLoops } from './region.ts';
@@ -61,9 +62,13 @@ interface Candidate {
  */
 export function select(graph: Graph, options: SelectOptions): Choice[] {
   checkInputs(graph, options);
-  const search = new Selection(graph, options);
-  const families = options.budget === undefined ? search.smallest() : search.within(options.budget);
-  return choicesOf(families);
+  const { budget, cap } = options;
+  const { choices, state } = searched(graph, options, (search) =>
+    budget === undefined ? search.smallest() : search.within(budget),
+  );
+  if (fits(state, budget ?? state.peak)) return choices;
+  const uncut = state.oversized.flatMap((at) => state.index.graph.nodes[at]?.id ?? []);
+  throw overBudget(placeLoops(graph, choices), budget ?? state.peak, cap, uncut);
 }
 
 /**
@@ -74,8 +79,33 @@ export function select(graph: Graph, options: SelectOptions): Choice[] {
  */
 export function smallestPeak(graph: Graph, options: SelectOptions): number {
   checkInputs(graph, options);
-  return new Selection(graph, options).smallestPeak();
+  const { state } = searched(graph, options, (search) => search.leastPeak());
+  return state.oversized.length === 0 ? state.peak : Number.POSITIVE_INFINITY;
 }
+
+/**
+ * What a search finds: in a few layers of a model of many equal ones, where that is as good as in all of them.
+ */
+function searched(
+  graph: Graph,
+  options: SelectOptions,
+  search: (selection: Selection) => Partial,
+): { choices: Choice[]; state: State } {
+  const short = shortenLayers(graph);
+  if (short) {
+    const found = search(new Selection(short.graph, options));
+    const choices = short.expand(choicesOf(found.families));
+    const state = choices && analyse(sketchLoops(graph, choices), options.cap);
+    const { peak, oversized } = found.state;
+    if (state && state.peak <= peak && (state.oversized.length === 0) === (oversized.length === 0))
+      return { choices, state };
+  }
+  const { families, state } = search(new Selection(graph, options));
+  return { choices: choicesOf(families), state };
+}
+
+const fits = ({ peak, oversized }: State, budget: number): boolean =>
+  peak <= budget && oversized.length === 0;
 
 function checkInputs(graph: Graph, options: SelectOptions): void {
   for (const { id, shape } of graph.inputs) {
@@ -103,65 +133,55 @@ class Selection {
     this.#empty = { families: [], state: analyse(graph, options.cap), cost: 0 };
   }
 
-  /** The cheapest families within a budget. */
-  within(budget: number): readonly Family[] {
-    if (this.#fits(this.#empty.state, budget)) return [];
+  /** The cheapest plan within a budget, or the one with the smallest peak where none is. */
+  within(budget: number): Partial {
+    if (fits(this.#empty.state, budget)) return this.#empty;
     const found = this.#cheapest(budget);
-    if (found) return this.#refine(found, budget).families;
-    const least = this.#leastPeak();
-    if (!this.#fits(least.state, budget)) throw this.#overBudget(budget, least);
-    return this.#refine(least, budget).families;
+    if (found) return this.#refine(found, budget);
+    const least = this.leastPeak();
+    return fits(least.state, budget) ? this.#refine(least, budget) : least;
   }
 
-  /** The cheapest families with the smallest peak that the search reaches. */
-  smallest(): readonly Family[] {
-    const least = this.#leastPeak();
+  /** The cheapest plan with the smallest peak that the search reaches. */
+  smallest(): Partial {
+    const least = this.leastPeak();
     const budget = least.state.peak;
-    if (!this.#fits(least.state, budget)) throw this.#overBudget(budget, least);
-    const plans = [this.#refine(least, budget)];
+    if (!fits(least.state, budget)) return least;
+    const plan = this.#refine(least, budget);
     const cheap = this.#cheapest(budget);
-    if (cheap) plans.push(this.#refine(cheap, budget));
-    return plans.sort((a, b) => a.cost - b.cost)[0]?.families ?? [];
-  }
-
-  smallestPeak(): number {
-    const { state } = this.#leastPeak();
-    return state.oversized.length === 0 ? state.peak : Number.POSITIVE_INFINITY;
-  }
-
-  #overBudget(budget: number, least: Partial): BudgetError {
-    const { oversized, index } = least.state;
-    const uncut = oversized.flatMap((at) => index.graph.nodes[at]?.id ?? []);
-    return overBudget(placeLoops(this.#graph, choicesOf(least.families)), budget, this.#options.cap, uncut);
-  }
-
-  #fits({ peak, oversized }: State, budget: number): boolean {
-    return peak <= budget && oversized.length === 0;
+    const other = cheap && this.#refine(cheap, budget);
+    return other && other.cost < plan.cost ? other : plan;
   }
 
   /** Beam search by cost. Every step brings the node at the peak within the budget. */
   #cheapest(budget: number): Partial | undefined {
     let beam = [this.#empty];
     let best: Partial | undefined;
+    const width = this.#options.beam ?? BEAM;
     for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
-      const next = new Map<string, Partial>();
-      for (const partial of beam) {
+      const next = new Map<string, { child: Partial; from: Partial }>();
+      for (const from of beam) {
         this.#options.signal?.throwIfAborted();
-        for (const candidate of this.#within(partial, budget)) {
-          if (best && partial.cost + candidate.cost >= best.cost) continue;
-          const child = this.#extend(partial, candidate, budget);
-          if (best && child.cost >= best.cost) continue;
-          if (this.#fits(child.state, budget)) best = child;
-          else if (child.state.peak <= partial.state.peak) next.set(keyOf(child.families), child);
+        for (const candidate of this.#within(from, budget)) {
+          const child = this.#extend(from, candidate, budget);
+          next.set(keyOf(child.families), { child, from });
         }
       }
-      beam = [...next.values()].sort((a, b) => a.cost - b.cost).slice(0, this.#options.beam ?? BEAM);
+      beam = [];
+      // Costs are known before the memory is: what costs more than enough plans that go on is not looked at.
+      for (const { child, from } of [...next.values()].sort((a, b) => a.child.cost - b.child.cost)) {
+        if (beam.length === 2 * width || (best && child.cost >= best.cost)) break;
+        if (fits(child.state, budget)) best = child;
+        else if (child.state.peak <= from.state.peak) beam.push(child);
+      }
+      beam = beam.slice(0, width);
+      this.#forget(beam);
     }
     return best;
   }
 
   /** Beam search by peak, with the smallest chunks. */
-  #leastPeak(): Partial {
+  leastPeak(): Partial {
     let beam = [this.#empty];
     let best = this.#empty;
     for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
@@ -177,6 +197,7 @@ class Selection {
       beam = [...next.values()]
         .sort((a, b) => compareStates(a.state, b.state) || a.cost - b.cost)
         .slice(0, this.#options.beam ?? BEAM);
+      this.#forget(beam);
       if (beam[0] && lowerThan(beam[0].state, best.state)) best = beam[0];
     }
     return best;
@@ -367,11 +388,25 @@ class Selection {
     const key = keyOf(families);
     let partial = this.#known.get(key);
     if (!partial) {
-      const state = analyse(sketchLoops(this.#graph, choicesOf(families)), this.#options.cap);
-      partial = { families, state, cost: families.reduce((sum, { cost }) => sum + cost, 0) };
+      let state: State | undefined;
+      const analysed = (): State => analyse(sketchLoops(this.#graph, choicesOf(families)), this.#options.cap);
+      partial = {
+        families,
+        cost: families.reduce((sum, { cost }) => sum + cost, 0),
+        get state() {
+          state ??= analysed();
+          return state;
+        },
+      };
       this.#known.set(key, partial);
     }
     return partial;
+  }
+
+  /** Plans that do not go on take memory, and are rarely met again. */
+  #forget(beam: readonly Partial[]): void {
+    this.#known.clear();
+    for (const partial of beam) this.#known.set(keyOf(partial.families), partial);
   }
 
   /** Drops loops that the budget does not need, the dearest first, and makes the chunks of the others as large as it allows. */
@@ -380,7 +415,7 @@ class Selection {
     const replace = (at: number, family: Family | undefined): boolean => {
       const families = current.families.flatMap((other, i) => (i === at ? (family ?? []) : other));
       const trial = this.#partial(families);
-      if (!this.#fits(trial.state, budget)) return false;
+      if (!fits(trial.state, budget)) return false;
       current = trial;
       return true;
     };

@@ -95,12 +95,15 @@ function count(
     if (tooLarge) oversized.push(position);
     if (peak > (peaks[peakAt] as number)) peakAt = position;
   });
-  const places = new Map(known.flatMap((places) => [...places]));
+  const places = new Map<ValueId, Place>();
   const valuesIn = new Map<ValueId, ValueId[]>();
-  for (const [value, { storage }] of places) {
-    const values = valuesIn.get(storage);
-    if (values) values.push(value);
-    else valuesIn.set(storage, [value]);
+  for (const map of known) {
+    for (const [value, place] of map) {
+      const values = valuesIn.get(place.storage);
+      if (values) values.push(value);
+      else valuesIn.set(place.storage, [value]);
+      places.set(value, place);
+    }
   }
   return {
     ...facts,

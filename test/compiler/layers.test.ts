@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { parseBudget } from '../../src/compiler/budget.ts';
+import { shortenLayers } from '../../src/compiler/layers.ts';
+import { plan } from '../../src/compiler/pipeline.ts';
+import { type Choice, sketchLoops } from '../../src/compiler/region.ts';
+import { select } from '../../src/compiler/select.ts';
+import { simplify } from '../../src/compiler/simplify.ts';
+import { specialise } from '../../src/compiler/specialise.ts';
+import { analyse } from '../../src/compiler/state.ts';
+import { WEIGHTS } from '../../src/compiler/weights.ts';
+import type { Graph } from '../../src/ir/node.ts';
+import { verify } from '../../src/ir/verify.ts';
+import { GraphBuilder, gptGraph } from '../support/graphs.ts';
+
+const NO_CAP = Number.POSITIVE_INFINITY;
+const gpt = (layers: number): Graph =>
+  simplify(specialise(gptGraph({ layers, width: 8, heads: 2, vocabulary: 11, headless: true }), { N: 24 }));
+const choose = (graph: Graph): Choice[] =>
+  select(graph, { budget: undefined, cap: NO_CAP, weights: WEIGHTS.cpu });
+const peakOf = (graph: Graph, choices: readonly Choice[]): number =>
+  analyse(sketchLoops(graph, choices), NO_CAP).peak;
+
+describe('a deep model of equal layers', () => {
+  it('is searched in a few of them: the plan for all has the same peak', () => {
+    const whole = gpt(12);
+    const short = shortenLayers(whole);
+    expect(short?.graph.nodes.length).toBeLessThan(whole.nodes.length / 2);
+    verify(short?.graph as Graph);
+    const few = choose(short?.graph as Graph);
+    const all = short?.expand(few) as Choice[];
+    expect(all.length).toBeGreaterThan(few.length);
+    expect(peakOf(whole, all)).toBe(peakOf(short?.graph as Graph, few));
+  });
+
+  it('has the loops of a shallow one in every layer', () => {
+    const loops = (layers: number): number => {
+      const graph = gptGraph({ layers, width: 8, heads: 2, vocabulary: 11, headless: true });
+      return plan(graph, { dims: { N: 24 }, budget: parseBudget('40%'), backend: 'cpu' }).loops.length;
+    };
+    expect(loops(16)).toBe(4 * loops(4));
+  });
+
+  it('is not shortened when layers read more than the one before', () => {
+    const chain = (skip: boolean): Graph => {
+      const b = new GraphBuilder('chain');
+      let x = b.input('x', ['N', 4]);
+      const outputs: string[] = [];
+      for (let layer = 0; layer < 9; layer++) {
+        x = b.op('h', 'tanh', [b.op('up', 'linear', [x, b.param(`w${layer}`, [4, 4])])]);
+        outputs.push(x);
+      }
+      const early = outputs[3] as string;
+      return specialise(b.build({ y: skip ? b.op('y', 'add', [x, early]) : x }), { N: 6 });
+    };
+    expect(shortenLayers(chain(false))?.graph.nodes.length).toBeLessThan(18);
+    expect(shortenLayers(chain(true))).toBeUndefined();
+    expect(shortenLayers(gpt(3))).toBeUndefined();
+  });
+});
