@@ -12,9 +12,10 @@ import {
 
 export { weightNames } from './weights.ts';
 
+/** The representations are taken over, as when OpenFold updates them in place: a recycling step makes them anew. */
 const inputs = ({ c_m, c_z }: EvoformerConfig) => ({
-  m: f32('N_seq', 'N_res', c_m),
-  z: f32('N_res', 'N_res', c_z),
+  m: f32('N_seq', 'N_res', c_m, { donated: true }),
+  z: f32('N_res', 'N_res', c_z, { donated: true }),
   msa_mask: f32('N_seq', 'N_res'),
   pair_mask: f32('N_res', 'N_res'),
 });

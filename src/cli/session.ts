@@ -21,6 +21,7 @@ export class Session {
   readonly kernels: ReadonlySet<string>;
   private readonly module: GeneratedModule<runtime.Device, runtime.Tensor>;
   private readonly inputs: Record<string, runtime.Tensor>;
+  private readonly donate: () => Record<string, runtime.Tensor>;
   private readonly params: Record<string, runtime.Tensor>;
 
   private constructor(parts: Pick<Session, 'device' | 'kernels'> & SessionParts) {
@@ -28,6 +29,7 @@ export class Session {
     this.kernels = parts.kernels;
     this.module = parts.module;
     this.inputs = parts.inputs;
+    this.donate = parts.donate;
     this.params = parts.params;
   }
 
@@ -45,29 +47,36 @@ export class Session {
     const device = await runtime.openDevice({ backend: backend ?? 'auto' });
     try {
       const inputs = Object.fromEntries(
-        signature.inputs.map(({ id, shape, dtype }) => [
-          id,
-          device.upload(elements(data.inputs, id), shape, dtype),
-        ]),
+        signature.inputs
+          .filter(({ donated }) => !donated)
+          .map(({ id, shape, dtype }) => [id, device.upload(elements(data.inputs, id), shape, dtype)]),
       );
+      const donate = (): Record<string, runtime.Tensor> =>
+        Object.fromEntries(
+          signature.inputs
+            .filter(({ donated }) => donated)
+            .map(({ id, shape, dtype }) => [id, device.upload(elements(data.inputs, id), shape, dtype)]),
+        );
       const params = Object.fromEntries(
         signature.params.map(({ id, shape, dtype }) => [
           id,
           device.parameter(elements(data.params, id), shape, dtype),
         ]),
       );
-      return new Session({ device, kernels, module, inputs, params });
+      return new Session({ device, kernels, module, inputs, donate, params });
     } catch (error) {
       await device.destroy();
       throw error;
     }
   }
 
-  /** Runs once. Inputs and parameters stay; outputs are read back and freed. */
+  /** Runs once. Inputs and parameters stay, donated inputs are uploaded anew; outputs are read back and freed. */
   async run(): Promise<RunResult> {
+    const inputs = { ...this.inputs, ...this.donate() };
+    await this.device.flush();
     const started = performance.now();
     const { result, peakBytes } = await runtime.measure(this.device, () =>
-      this.module.run(this.device, this.inputs, this.params),
+      this.module.run(this.device, inputs, this.params),
     );
     const ms = performance.now() - started;
     const outputs: Record<string, OutputTensor> = {};
@@ -86,6 +95,8 @@ export class Session {
 interface SessionParts {
   readonly module: GeneratedModule<runtime.Device, runtime.Tensor>;
   readonly inputs: Record<string, runtime.Tensor>;
+  /** Uploads the inputs that a run takes over. */
+  readonly donate: () => Record<string, runtime.Tensor>;
   readonly params: Record<string, runtime.Tensor>;
 }
 

@@ -7,6 +7,8 @@ export interface InputSpec {
   readonly dtype: DType;
   /** Exclusive upper bound of ids. */
   readonly below?: number;
+  /** The program takes the tensor over: every run needs a new one. */
+  readonly donated?: boolean;
 }
 
 export interface ParamSpec {
@@ -24,11 +26,12 @@ export interface Signature {
 
 /** The signature of a specialised graph. */
 export const signatureOf = (graph: Graph): Signature => ({
-  inputs: graph.inputs.map(({ id, shape, dtype, below }) => ({
+  inputs: graph.inputs.map(({ id, shape, dtype, below, donated }) => ({
     id,
     shape: evalShape(shape, {}),
     dtype,
     ...(below === undefined ? {} : { below }),
+    ...(donated ? { donated } : {}),
   })),
   params: graph.params.map(({ id, key, shape, dtype }) => ({ id, key, shape: evalShape(shape, {}), dtype })),
 });

@@ -214,9 +214,14 @@ class BodyWriter {
 
   #free(step: StepOf<'free'>, depth: number): void {
     const code = `${this.#expression(step.value)}.free();`;
+    if (this.#plan.program.inputs.some(({ id }) => id === step.value)) {
+      this.#push({ indent: depth, code, note: 'donated' });
+      return;
+    }
     const last = this.#lines.at(-1);
     if (
       last?.code.endsWith('.free();') &&
+      last.note === undefined &&
       last.indent === depth &&
       last.code.length + code.length < WIDTH - 2 * depth
     ) {

@@ -11,7 +11,7 @@ import {
   type WriterFunction,
 } from 'ts-morph';
 import type { Shape } from '../ir/dims.ts';
-import { definedBy, type TensorType, type ValueId } from '../ir/node.ts';
+import { definedBy, type GraphInput, type TensorType, type ValueId } from '../ir/node.ts';
 import type { Plan } from '../ir/plan.ts';
 import { printType } from '../ir/print.ts';
 import type { Program } from '../ir/program.ts';
@@ -56,7 +56,7 @@ function moduleStatements(plan: Plan, body: Body): (StatementStructures | Writer
       'Outputs',
       outputTypes(plan).map(([name, type]) => [name, printType(type), '']),
     ),
-    runStatement(body),
+    runStatement(body, program.inputs.some((input) => input.donated) ? ', donated ones are taken over' : ''),
     infoStatement(plan),
   ];
 }
@@ -72,7 +72,9 @@ const importStatement = (body: Body): ImportDeclarationStructure => ({
 });
 
 const inputNote = (input: Program['inputs'][number]): string =>
-  printType(input) + (input.below === undefined ? '' : ` below ${input.below}`);
+  printType(input) +
+  (input.below === undefined ? '' : ` below ${input.below}`) +
+  (input.donated ? ' donated: freed here' : '');
 
 /** One tensor a member, with its type and what it is called outside beside it. */
 function interfaceOf(
@@ -102,8 +104,13 @@ function interfaceOf(
 function infoStatement(plan: Plan): WriterFunction {
   const { program } = plan;
   const shape = (extents: Shape): string => `[${extents.join(', ')}]`;
-  const tensor = (type: TensorType, below?: number): string =>
-    `{ shape: ${shape(type.shape)}, dtype: ${literal(type.dtype)}${below === undefined ? '' : `, below: ${below}`} }`;
+  const tensor = (type: TensorType, more = ''): string =>
+    `{ shape: ${shape(type.shape)}, dtype: ${literal(type.dtype)}${more} }`;
+  const input = (value: GraphInput): string =>
+    tensor(
+      value,
+      (value.below === undefined ? '' : `, below: ${value.below}`) + (value.donated ? ', donated: true' : ''),
+    );
   const info = record([
     ['model', literal(plan.model)],
     ['dims', record(Object.entries(plan.dims).map(([name, value]) => [name, numberLiteral(value)]))],
@@ -111,7 +118,7 @@ function infoStatement(plan: Plan): WriterFunction {
     ['budgetBytes', numberLiteral(plan.budgetBytes)],
     ['unchunkedPeakBytes', numberLiteral(plan.unchunked.peakBytes)],
     ['plannedPeakBytes', numberLiteral(plan.planned.peakBytes)],
-    ['inputs', record(program.inputs.map((input) => [input.id, tensor(input, input.below)]))],
+    ['inputs', record(program.inputs.map((value) => [value.id, input(value)]))],
     [
       'params',
       record(
@@ -156,12 +163,14 @@ function outputTypes({ graph }: Plan): [string, TensorType][] {
   return graph.outputs.map(({ name, value }) => [name, types.get(value) as TensorType]);
 }
 
-const runStatement = (body: Body): FunctionDeclarationStructure => ({
+const runStatement = (body: Body, donated: string): FunctionDeclarationStructure => ({
   kind: StructureKind.Function,
   name: 'run',
   isAsync: true,
   isExported: true,
-  docs: ['Records the whole computation on `device`. Inputs stay alive; the outputs are yours to free.'],
+  docs: [
+    `Records the whole computation on \`device\`. Inputs stay alive${donated}; the outputs are yours to free.`,
+  ],
   parameters: [
     { name: body.usesDevice ? 'device' : '_device', type: 'Device' },
     { name: body.usesInputs ? 'inputs' : '_inputs', type: 'Inputs' },

@@ -7,6 +7,8 @@ export interface TensorInfo {
   readonly dtype: DType;
   /** Exclusive upper bound of an index input. */
   readonly below?: number;
+  /** Of an input: the module takes the tensor over and frees it. */
+  readonly donated?: boolean;
 }
 
 /** What a generated module says about itself. */

@@ -30,7 +30,7 @@ export type Places = ReadonlyMap<ValueId, Place>;
  * slices of it), seen through views that cost nothing, and freed right after the last use of any view.
  */
 export function lower(graph: Graph): Program {
-  const block = new Block({ fresh: freshNames(graph), bindings: {} }, inputPlaces(graph));
+  const block = new Block({ fresh: freshNames(graph), bindings: {} }, inputPlaces(graph), donatedTo(graph));
   graph.nodes.forEach((node) => void block.add(node));
   const outputs = block.ownOutputs(graph.outputs);
   block.free(new Set(outputs.map((output) => output.value)));
@@ -42,6 +42,10 @@ export function lower(graph: Graph): Program {
     outputs,
   };
 }
+
+/** The storages of inputs that a graph must free. */
+export const donatedTo = ({ inputs }: Graph): ValueId[] =>
+  inputs.flatMap(({ id, donated }) => (donated ? [id] : []));
 
 /** The places of a graph's inputs and parameters. */
 export function inputPlaces(graph: Graph): Map<ValueId, Place> {
@@ -110,8 +114,9 @@ export class Block {
     for (const value of kept) stays.add(this.place(value).storage);
     for (const storage of this.#owned) {
       if (stays.has(storage)) continue;
-      const group = this.groups[this.#lastUse.get(storage) ?? 0];
-      group?.push({ kind: 'free', value: storage });
+      const last = this.#lastUse.get(storage) ?? 0;
+      this.groups[last] ??= [];
+      this.groups[last].push({ kind: 'free', value: storage });
     }
   }
 

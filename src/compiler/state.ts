@@ -3,7 +3,15 @@ import { definedBy, type Graph, type Node, operandsOf, type ValueId } from '../i
 import type { Step } from '../ir/program.ts';
 import { bytesOf, type Sizes, simulate } from './estimate.ts';
 import { type GraphIndex, indexGraph, lastUse } from './graph-index.ts';
-import { Block, bodySurroundings, inputPlaces, type Place, type Places, type Surroundings } from './lower.ts';
+import {
+  Block,
+  bodySurroundings,
+  donatedTo,
+  inputPlaces,
+  type Place,
+  type Places,
+  type Surroundings,
+} from './lower.ts';
 import { numbered } from './names.ts';
 import type { Arrangement } from './region.ts';
 
@@ -35,7 +43,7 @@ export function analyse(graph: Graph, cap: number): State {
   const index = indexGraph(graph);
   const outer = inputPlaces(graph);
   const around = { fresh: numbered(), bindings: {} };
-  const block = new Block(around, outer);
+  const block = new Block(around, outer, donatedTo(graph));
   for (const node of graph.nodes) block.add(node);
   const outputs = block.ownOutputs(graph.outputs);
   block.free(new Set(outputs.map(({ value }) => value)));
@@ -118,6 +126,10 @@ function count(
   };
 }
 
+/** Does the graph free a storage: one of its own or one that it was given? */
+const isOwned = ({ definedAt, graph }: GraphIndex, storage: ValueId): boolean =>
+  definedAt.has(storage) || graph.inputs.some(({ id, donated }) => donated && id === storage);
+
 /** Live bytes between the nodes that run before a region's loop and the loop. */
 export function bytesBetween(state: State, { first, last, before }: Arrangement): number {
   const { lifetimes: index, places, valuesIn, sizes } = state;
@@ -138,8 +150,7 @@ export function bytesBetween(state: State, { first, last, before }: Arrangement)
   for (const node of before) {
     for (const id of [...definedBy(node).map(({ id }) => id), ...operandsOf(node)]) {
       const { storage } = places.get(id) as Place;
-      const at = index.definedAt.get(storage);
-      if (at === undefined || seen.has(storage)) continue;
+      if (!isOwned(index, storage) || seen.has(storage)) continue;
       seen.add(storage);
       if (early.has(storage)) bytes += sizes.get(storage) as number;
       if (!isNeeded(storage)) bytes -= sizes.get(storage) as number;
@@ -156,10 +167,11 @@ export function dyingIn(state: State, first: number, last: number): ValueId[] {
     for (const id of operandsOf(node)) {
       if ((index.definedAt.get(id) ?? -1) >= first) continue;
       const { storage } = places.get(id) as Place;
-      if (!index.definedAt.has(storage) || dying.has(storage)) continue;
+      if (!isOwned(index, storage) || dying.has(storage)) continue;
+      const isBefore = (value: ValueId): boolean =>
+        value === storage || (index.definedAt.get(value) ?? Number.POSITIVE_INFINITY) < first;
       const needed = (valuesIn.get(storage) as ValueId[]).some(
-        (value) =>
-          (index.definedAt.get(value) ?? Number.POSITIVE_INFINITY) < first && lastUse(index, value) > last,
+        (value) => isBefore(value) && lastUse(index, value) > last,
       );
       if (!needed) dying.add(storage);
     }

@@ -10,31 +10,60 @@ export interface InputSpec<S extends Shape = Shape> {
   readonly dtype: DType;
   /** Exclusive upper bound of an index input. */
   readonly below?: number;
+  readonly donated?: boolean;
 }
 
-export interface IndexOptions {
+export interface InputOptions {
+  /**
+   * The model takes the tensor over: its memory is freed, or reused, after its last use, and the caller must neither
+   * read nor free it afterwards.
+   */
+  readonly donated?: boolean;
+}
+
+export interface IndexOptions extends InputOptions {
   /** Exclusive upper bound of the values, checked when the model runs. */
   readonly below?: number;
 }
 
-/** A float32 input: `f32('N', 64)`. */
-export const f32 = <const S extends Shape>(...shape: S): InputSpec<[...S]> => ({
-  shape: [...shape],
-  dtype: 'f32',
-});
+/** A float32 input: `f32('N', 64)`, `f32('N', 64, { donated: true })`. */
+export function f32<const S extends Shape>(...shape: S): InputSpec<[...S]>;
+export function f32<const S extends Shape>(...shape: readonly [...S, InputOptions]): InputSpec<[...S]>;
+export function f32(...shape: readonly (number | string | InputOptions)[]): InputSpec {
+  const { dims, options } = splitOptions(shape);
+  return { shape: dims, dtype: 'f32', ...ownership('f32', options) };
+}
 
 /** An input of integers of magnitude up to 2^24, such as token ids: `i32('N')`, `i32('N', { below: 512 })`. */
 export function i32<const S extends Shape>(...shape: S): InputSpec<[...S]>;
 export function i32<const S extends Shape>(...shape: readonly [...S, IndexOptions]): InputSpec<[...S]>;
 export function i32(...shape: readonly (number | string | IndexOptions)[]): InputSpec {
-  const last = shape.at(-1);
-  const options = typeof last === 'object' ? last : {};
-  const dims = (typeof last === 'object' ? shape.slice(0, -1) : shape) as Shape;
+  const { dims, options } = splitOptions<IndexOptions>(shape);
   const { below } = options;
   if (below !== undefined && (!Number.isInteger(below) || below < 1)) {
     throw new UserError(`i32: expected below to be a positive integer, got ${below}`);
   }
-  return { shape: dims, dtype: 'i32', ...(below === undefined ? {} : { below }) };
+  return {
+    shape: dims,
+    dtype: 'i32',
+    ...(below === undefined ? {} : { below }),
+    ...ownership('i32', options),
+  };
+}
+
+function splitOptions<O extends InputOptions>(
+  shape: readonly (number | string | O)[],
+): { dims: Shape; options: Partial<O> } {
+  const last = shape.at(-1);
+  if (typeof last !== 'object') return { dims: [...shape] as Shape, options: {} };
+  return { dims: shape.slice(0, -1) as Shape, options: last };
+}
+
+function ownership(dtype: DType, { donated }: InputOptions): InputOptions {
+  if (donated !== undefined && typeof donated !== 'boolean') {
+    throw new UserError(`${dtype}: expected donated to be true or false, got ${donated}`);
+  }
+  return donated ? { donated } : {};
 }
 
 export type InputSpecs = Readonly<Record<string, InputSpec>>;

@@ -103,6 +103,8 @@ export interface GraphInput extends TensorType {
   readonly id: ValueId;
   /** Exclusive upper bound of an index input such as token ids, checked at run time. */
   readonly below?: number;
+  /** The program owns the storage: it is freed after its last use, unless an output is a view of it. */
+  readonly donated?: boolean;
 }
 
 /** A parameter: counted apart from activations. `key` is its state-dict name. */

@@ -177,7 +177,12 @@ function readGraph(reader: Reader): Graph {
   reader.expect('{');
   const dims = reader.acceptItem('dims', 'name') ? reader.names('a dimension name') : [];
   const inputs: GraphInput[] = [];
-  while (reader.acceptItem('input', 'name')) inputs.push(readInput(reader));
+  for (;;) {
+    const donated = reader.acceptItem('donated', 'name');
+    if (donated) reader.word('input');
+    else if (!reader.acceptItem('input', 'name')) break;
+    inputs.push(readInput(reader, donated));
+  }
   const params: GraphParam[] = [];
   while (reader.acceptItem('param', 'name')) params.push(readParam(reader));
   const nodes: Node[] = [];
@@ -198,11 +203,12 @@ function readType(reader: Reader): TensorType {
   return { shape: reader.list('[', ']', () => reader.dim()), dtype: dtype satisfies DType };
 }
 
-function readInput(reader: Reader): GraphInput {
+function readInput(reader: Reader, donated: boolean): GraphInput {
   const id = reader.name('the name of the input');
   reader.expect(':');
   const type = readType(reader);
-  return { id, ...type, ...(reader.acceptWord('below') ? { below: reader.number('a number') } : {}) };
+  const bound = reader.acceptWord('below') ? { below: reader.number('a number') } : {};
+  return { id, ...type, ...bound, ...(donated ? { donated } : {}) };
 }
 
 function readParam(reader: Reader): GraphParam {

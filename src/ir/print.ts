@@ -58,7 +58,7 @@ function graphLines(graph: Graph, indent: string): string[] {
 }
 
 const inputLine = (input: Graph['inputs'][number]): string =>
-  `input ${input.id}: ${printType(input)}${input.below === undefined ? '' : ` below ${numberText(input.below)}`}`;
+  `${input.donated ? 'donated ' : ''}input ${input.id}: ${printType(input)}${input.below === undefined ? '' : ` below ${numberText(input.below)}`}`;
 
 const paramLine = (param: Graph['params'][number]): string =>
   `param ${param.id}: ${printType(param)} key ${quote(param.key)}`;

@@ -42,7 +42,7 @@ export type View =
   | { readonly kind: 'reshape'; readonly shape: Shape }
   | { readonly kind: 'expand'; readonly shape: Shape };
 
-/** Inputs are alive from the first step to the last; outputs from their `alloc` to the end; parameters apart. */
+/** Inputs are alive from the first step to the last, donated ones until they are freed; outputs from their `alloc` to the end; parameters apart. */
 export interface Program {
   readonly name: string;
   readonly inputs: readonly GraphInput[];

@@ -85,6 +85,8 @@ function verifyGraph(
     if (input.below !== undefined && !(Number.isInteger(input.below) && input.below > 0)) {
       fail(`input ${input.id}: the bound ${input.below} is not a positive integer`, context());
     }
+    if (input.donated && loop)
+      fail(`input ${input.id}: only inputs of the outermost graph are donated`, context());
   }
   for (const param of graph.params) {
     if (loop) fail(`loop ${loop.id}: parameters belong to the outermost graph`, header(graph));

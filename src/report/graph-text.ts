@@ -13,7 +13,8 @@ export function graphText(graph: Graph, annotate: Annotate = () => undefined): s
   const lines: string[] = [];
   for (const input of graph.inputs) {
     const below = input.below === undefined ? '' : `   ids below ${input.below}`;
-    lines.push(`input  ${input.id}  ${input.dtype}${printShape(input.shape)}${below}`);
+    const donated = input.donated ? '   donated' : '';
+    lines.push(`input  ${input.id}  ${input.dtype}${printShape(input.shape)}${below}${donated}`);
   }
   lines.push(...section(graph.nodes, annotate, 0));
   for (const output of graph.outputs) lines.push(`output ${output.name} = ${output.value}`);

@@ -8,6 +8,8 @@ export interface InputInfo {
   readonly dtype: DType;
   /** Exclusive upper bound of an index input. */
   readonly below?: number;
+  /** The module takes the tensor over: upload it anew for every run, and do not free it. */
+  readonly donated?: boolean;
 }
 
 /**

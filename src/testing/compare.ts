@@ -34,8 +34,8 @@ export async function runPlan(plan: Plan, device: runtime.Device, data: ModelDat
   const { result, peakBytes } = await runtime.measure(device, () => module.run(device, inputs, params));
   const outputs: Record<string, Float32Array> = {};
   for (const [name, tensor] of Object.entries(result)) outputs[name] = await device.read(tensor);
-  for (const tensor of [...Object.values(inputs), ...Object.values(result), ...Object.values(params)])
-    tensor.free();
+  const ours = graph.inputs.flatMap(({ id, donated }) => (donated ? [] : [inputs[id] as runtime.Tensor]));
+  for (const tensor of [...ours, ...Object.values(result), ...Object.values(params)]) tensor.free();
   return { outputs, measuredPeakBytes: peakBytes - before, leakedBytes: device.memory.liveBytes - before };
 }
 

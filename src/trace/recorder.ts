@@ -1,11 +1,11 @@
 /** The trace in progress: ops of the DSL append their nodes here. */
+import type { InputSpec } from '../dsl/model.ts';
 import { SymbolicTensor, type Tensor } from '../dsl/tensor.ts';
 import { UserError } from '../errors.ts';
 import { canonicalDim, type Dim, dimNames, printShape, type Shape, sameShape } from '../ir/dims.ts';
 import {
   type Attrs,
   type AttrValue,
-  type DType,
   type Graph,
   type GraphInput,
   type GraphParam,
@@ -92,13 +92,18 @@ export class Recorder {
     return callSite();
   }
 
-  input(name: string, shape: Shape, dtype: DType, below: number | undefined): SymbolicTensor {
+  input(name: string, { shape, dtype, below, donated }: InputSpec): SymbolicTensor {
     const where = `defineModel ${this.name}: input "${name}"`;
     if (!isPropertyName(name)) {
       throw this.fault(`${where} is not an identifier; use letters, digits and _`, this.#at);
     }
     const type = { shape: this.#dims(where, shape, this.#at), dtype };
-    this.#inputs.push({ id: this.#names.reserve(name), ...type, ...(below === undefined ? {} : { below }) });
+    this.#inputs.push({
+      id: this.#names.reserve(name),
+      ...type,
+      ...(below === undefined ? {} : { below }),
+      ...(donated ? { donated } : {}),
+    });
     return new SymbolicTensor(this, name, type.shape, dtype);
   }
 

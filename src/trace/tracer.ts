@@ -17,7 +17,7 @@ export function trace(model: Model): Graph {
   return recordingWith(recorder, () => {
     const inputs: Record<string, Tensor> = {};
     for (const [name, spec] of Object.entries(model.inputs)) {
-      inputs[name] = recorder.input(name, spec.shape, spec.dtype, spec.below);
+      inputs[name] = recorder.input(name, spec);
     }
     return recorder.graph(outputsOf(recorder, model, run(recorder, model, inputs)));
   });

@@ -53,9 +53,10 @@ function openFoldLoops(whole: Graph): HandLoop[] {
 describe('one block of AlphaFold 2, 128 sequences', () => {
   test.each([
     ['min', 256, MIN],
+    ['min', 512, MIN],
     ['20 %', 512, share(0.2)],
   ])(
-    "%s at %i residues: within the budget, and below the peak of OpenFold's loops",
+    "%s at %i residues: within the budget; the smallest peak is below that of OpenFold's loops",
     (name, N_res, budget) => {
       const dims = { N_seq: 128, N_res };
       const whole = simplify(specialise(graph, dims));
@@ -71,11 +72,18 @@ describe('one block of AlphaFold 2, 128 sequences', () => {
           `(${(100 - (100 * planned.peakBytes) / theirs).toFixed(1)} % below OpenFold's)`,
       );
       expect(theirs).toBeLessThan(unchunked.peakBytes);
-      expect(planned.peakBytes).toBeLessThan(theirs);
-      if (name === 'min') expect(planned.peakBytes).toBeLessThanOrEqual(225 * 2 ** 20);
+      // Within a budget the compiler takes the cheapest loops, not the lowest peak.
+      if (name === 'min') expect(planned.peakBytes).toBeLessThan(theirs);
+      if (name === 'min' && N_res === 256) expect(planned.peakBytes).toBeLessThanOrEqual(161 * 2 ** 20);
       expect(planned.peakBytes).toBeLessThanOrEqual(budgetBytes);
     },
   );
+});
+
+test('where nothing is taken over, loops of one multiplication keep one pair representation less whole', () => {
+  const kept = { ...graph, inputs: graph.inputs.map(({ donated: _, ...input }) => input) };
+  const { planned } = plan(kept, { dims: { N_seq: 128, N_res: 256 }, budget: MIN, backend: 'webasm' });
+  expect(planned.peakBytes).toBeLessThanOrEqual(225 * 2 ** 20);
 });
 
 describe('the small block with 112 residues, on webasm', () => {

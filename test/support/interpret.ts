@@ -46,14 +46,15 @@ export function interpret(program: Program, data: Data): Interpretation {
     ['input', program.inputs],
     ['param', program.params],
   ] as const) {
-    for (const { id, shape } of list) {
+    for (const { id, shape, donated = false } of list as Program['inputs']) {
       const layout = contiguous(evalShape(shape, {}));
       const storage: Storage = {
         name: id,
         data: Float64Array.from(data[id] as ArrayLike<number>),
-        kind,
+        kind: donated ? 'owned' : kind,
         alive: true,
       };
+      if (donated) owned.add(storage);
       if (storage.data.length !== elementCount(layout.shape)) throw new Error(`wrong length for ${id}`);
       values.set(id, { storage, layout });
       if (kind === 'input') live += storage.data.length * BYTES_PER_ELEMENT;
