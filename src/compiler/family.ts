@@ -77,7 +77,8 @@ export const keyOf = (families: readonly Family[]): string =>
 const choiceKey = ({ region, chunkSize, inner = [] }: Choice): string =>
   `${regionKey(region)} ${chunkSize} [${inner.map(choiceKey).sort().join(';')}]`;
 
-function regionKey({ cuts, extent }: Region): string {
+/** Text that two regions share only if they are equal. */
+export function regionKey({ cuts, extent }: Region): string {
   const [id, { axis, multiple }] = [...cuts].at(-1) as [ValueId, { axis: number; multiple: number }];
   return `${[...cuts.keys()].join(' ')} ${id} ${axis} ${multiple} ${extent}`;
 }

@@ -5,7 +5,16 @@ import { formatBytes } from './budget.ts';
 import { loopCost } from './cost.ts';
 import { bytesOf } from './estimate.ts';
 import { type Evaluation, evaluate, evenChunk, largestChunk, loopPeak } from './evaluate.ts';
-import { choicesOf, type Family, familyOf, innerChoices, innerCost, keyOf, replaceInner } from './family.ts';
+import {
+  choicesOf,
+  type Family,
+  familyOf,
+  innerChoices,
+  innerCost,
+  keyOf,
+  regionKey,
+  replaceInner,
+} from './family.ts';
 import { shortenLayers } from './layers.ts';
 import { type Outline, outline } from './outline.ts';
 import { overBudget } from './over-budget.ts';
@@ -123,6 +132,7 @@ class Selection {
   readonly #options: SelectOptions;
   readonly #known = new Map<string, Partial>();
   readonly #found = new Map<string, readonly Region[]>();
+  readonly #distinct = new Map<string, Region>();
   readonly #evaluated = new Map<string, readonly Evaluation[]>();
   readonly #numbers = new Map<Node, number>();
   readonly #empty: Partial;
@@ -338,9 +348,18 @@ class Selection {
     if (!regions) {
       // What stops a flow inside a body is cut already: no reason to give.
       regions = searchRegions(index, at, { window, ...(onRejection && !inBody ? { onRejection } : {}) });
+      if (!inBody) regions = regions.map((region) => this.#same(region));
       this.#found.set(key, regions);
     }
     return regions;
+  }
+
+  /** One object for equal regions of the graph, so that what is known of one is known wherever it is met again. */
+  #same(region: Region): Region {
+    const key = regionKey(region);
+    const known = this.#distinct.get(key) ?? region;
+    this.#distinct.set(key, known);
+    return known;
   }
 
   #number(node: Node): number {
