@@ -27,7 +27,7 @@ export interface PlanOptions {
   readonly backend: Backend;
   /** Called after every pass with its time. */
   readonly onPass?: (name: string, ms: number) => void;
-  /** Told of every obstacle the search met: which rule stopped a chunk flow, at which node. */
+  /** Told of every obstacle the search met: which rule stopped a chunk flow, at which node; of equal layers, in the few searched. */
   readonly onRejection?: (rejection: Rejection) => void;
   /** Chooses the loops of the simplified graph in place of the search: hand-made and random plans. */
   readonly choose?: (graph: Graph) => readonly Choice[];
