@@ -1,6 +1,6 @@
 import { invariant, UserError } from '../errors.ts';
 import { printShape } from '../ir/dims.ts';
-import { definedBy, type Graph, type Node, type OpNode, type ValueId } from '../ir/node.ts';
+import { definedBy, type Graph, type Node, type ValueId } from '../ir/node.ts';
 import { formatBytes } from './budget.ts';
 import { loopCost } from './cost.ts';
 import { bytesOf } from './estimate.ts';
@@ -16,8 +16,9 @@ import {
   replaceInner,
 } from './family.ts';
 import { shortenLayers } from './layers.ts';
-import { type Outline, outline } from './outline.ts';
+import { outline } from './outline.ts';
 import { overBudget } from './over-budget.ts';
+import { type Candidate, compareStates, distinct, lowerThan, outcome, preferred, ranked } from './ranking.ts';
 import { type Choice, placeLoops, type Region, renameChoice, sketchLoops } from './region.ts';
 import { type Repeat, repeatsOf } from './repeats.ts';
 import { type Rejection, searchRegions } from './search.ts';
@@ -42,9 +43,6 @@ export interface SelectOptions {
 /** How far around the peak a region may reach, in nodes, unless asked otherwise. */
 export const WINDOW = 40;
 const BEAM = 4;
-/** How many regions of each kind are evaluated exactly, and how many of them may run the same kernels. */
-const PROMISING = 24;
-const VIEWS = 3;
 /** Every step of a plan covers all repeats of a region, so that plans are short even for deep models. */
 const MAX_STEPS = 24;
 
@@ -53,15 +51,6 @@ interface Partial {
   readonly families: readonly Family[];
   readonly state: State;
   readonly cost: number;
-}
-
-/** A way to lower the peak of a partial plan. */
-interface Candidate {
-  readonly spot: Spot;
-  readonly evaluation: Evaluation;
-  readonly chunkSize: number;
-  readonly cost: number;
-  readonly peak: number;
 }
 
 /**
@@ -498,59 +487,3 @@ class Selection {
 }
 
 const isAny = ({ cuts }: Region, is: (id: ValueId) => boolean): boolean => [...cuts.keys()].some(is);
-
-/** What is left of a region's memory when its chunks are as small as possible. */
-const outcome = (evaluation: Evaluation): number => Math.max(evaluation.aroundBytes, loopPeak(evaluation, 1));
-
-/** The first regions of a ranking, not too many with the same kernels. */
-function ranked(outlines: readonly Outline[], by: (one: Outline) => readonly [number, number]): Region[] {
-  const ranking = outlines.map((one) => ({ one, rank: by(one) }));
-  ranking.sort((a, b) => a.rank[0] - b.rank[0] || a.rank[1] - b.rank[1]);
-  const taken = new Map<string, number>();
-  const few: Region[] = [];
-  for (const { one } of ranking) {
-    const alike = taken.get(one.key) ?? 0;
-    if (alike === VIEWS) continue;
-    taken.set(one.key, alike + 1);
-    few.push(one.region);
-    if (few.length === PROMISING) break;
-  }
-  return few;
-}
-
-/** The first `count` candidates whose loops run different kernels. */
-function distinct(candidates: readonly Candidate[], count: number): Candidate[] {
-  const seen = new Set<string>();
-  const chosen: Candidate[] = [];
-  for (const candidate of candidates) {
-    const { arrangement, region } = candidate.evaluation;
-    const last = arrangement.inside.at(-1) as OpNode;
-    const cut = region.cuts.get(last.id);
-    const calls = candidate.evaluation.calls.map((id) => id.split(' ')[0]).join(' ');
-    const key = `${calls} ${region.extent} ${cut?.axis} ${candidate.chunkSize}`;
-    if (seen.has(key)) continue;
-    seen.add(key);
-    chosen.push(candidate);
-    if (chosen.length === count) break;
-  }
-  return chosen;
-}
-
-/** The author's regions come first, then the author's dimensions; without either all candidates are equal. */
-function preferred(candidates: Candidate[]): Candidate[] {
-  const inRegion = candidates.filter(({ evaluation: { arrangement } }) => {
-    const region = arrangement.inside[0]?.hints?.region;
-    return region !== undefined && arrangement.inside.every((node) => node.hints?.region === region);
-  });
-  const among = inRegion.length > 0 ? inRegion : candidates;
-  const along = among.filter(({ evaluation: { arrangement, loop } }) =>
-    arrangement.inside.some((node) => node.hints?.preferChunk === loop.over),
-  );
-  return along.length > 0 ? along : among;
-}
-
-/** By peak, then by how many nodes run at it. */
-const compareStates = (a: State, b: State): number =>
-  a.oversized.length - b.oversized.length || a.peak - b.peak || atPeak(a) - atPeak(b);
-const lowerThan = (a: State, b: State): boolean => compareStates(a, b) < 0;
-const atPeak = ({ peaks, peak }: State): number => peaks.filter((bytes) => bytes === peak).length;
