@@ -21,7 +21,8 @@ const { generate, planGraph, trace } = await import('autochunk');
 const { observeMachine } = await import('../dist/cli/bench-machine.js');
 const { quantile } = await import('../dist/cli/bench-model.js');
 const { describeMachine, markdownTable } = await import('../dist/report/bench.js');
-const { formatBytes, formatPercent, plural } = await import('../dist/report/format.js');
+const { formatBytes } = await import('../dist/ir/bytes.js');
+const { formatPercent, plural } = await import('../dist/report/format.js');
 const { GPT2_MEDIUM, GPT2_SMALL } = await import('../models/gpt2/config.ts');
 const { gpt2 } = await import('../models/gpt2/model.ts');
 

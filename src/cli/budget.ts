@@ -1,6 +1,7 @@
 import { BudgetError, parseBudget } from '../compiler/budget.ts';
+import { formatBytes } from '../ir/bytes.ts';
 import type { Budget } from '../ir/plan.ts';
-import { formatBytes } from '../report/format.ts';
+
 import { type Io, progress } from './io.ts';
 
 /** What `--budget` means when it is not given. */

@@ -2,9 +2,10 @@ import type { Command } from 'commander';
 import { parseBudget } from '../compiler/budget.ts';
 import { lengthBudget, maxLength } from '../compiler/max-length.ts';
 import { UserError } from '../errors.ts';
+import { formatBytes } from '../ir/bytes.ts';
 import type { Bindings } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
-import { formatBytes } from '../report/format.ts';
+
 import { describeMaxLength, maxLengthJson } from '../report/max-length.ts';
 import { chooseBackend } from './backend.ts';
 import { checkDims, parseDims } from './dims.ts';

@@ -1,14 +1,8 @@
 import type { Command } from 'commander';
 import { UserError } from '../errors.ts';
+import { formatBytes } from '../ir/bytes.ts';
 import { printShape } from '../ir/dims.ts';
-import {
-  formatBytes,
-  formatDims,
-  formatMs,
-  formatPercent,
-  formatSlowdown,
-  formatTable,
-} from '../report/format.ts';
+import { formatDims, formatMs, formatPercent, formatSlowdown, formatTable } from '../report/format.ts';
 import { randomData } from '../testing/random.ts';
 import { encodeSafetensors, findCheckpoint, readCheckpoint } from '../weights/index.ts';
 import { DEFAULT_BUDGET_HELP } from './budget.ts';

@@ -1,3 +1,4 @@
+import { formatBytes } from '../ir/bytes.ts';
 import { type Bindings, evalDim, type Shape } from '../ir/dims.ts';
 import {
   type AttrValue,
@@ -16,7 +17,7 @@ import { attribute, type Frame, shapeLiteral, shownDimension, viewCall, viewShap
 import { type Line, layOut, WIDTH } from './lines.ts';
 import { chooseNames, type LoopNames } from './names.ts';
 import { sectionHeadings } from './sections.ts';
-import { comment, formatBytes, literal, objectKey, property } from './text.ts';
+import { comment, literal, objectKey, property } from './text.ts';
 import { countUses } from './uses.ts';
 
 type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;

@@ -1,3 +1,4 @@
+import { formatBytes } from '../ir/bytes.ts';
 import {
   definedBy,
   type Graph,
@@ -9,7 +10,6 @@ import {
 } from '../ir/node.ts';
 import type { LoopReport, Plan } from '../ir/plan.ts';
 import type { Step } from '../ir/program.ts';
-import { formatBytes } from './text.ts';
 
 /** A source location as comments show it: `model.ts:41`. */
 export type SourceNames = (at: SourceLocation) => string;

@@ -30,16 +30,3 @@ export const property = (object: string, key: string): string =>
 
 /** A number as JavaScript writes it; -0 keeps its sign. */
 export const numberLiteral = (value: number): string => (Object.is(value, -0) ? '-0' : String(value));
-
-/** Bytes for people: `1.73 MiB`, three significant digits. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  if (Number.isInteger(value)) return `${value} ${units[unit]}`;
-  return `${value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0)} ${units[unit]}`;
-}

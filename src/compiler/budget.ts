@@ -68,11 +68,3 @@ export class BudgetError extends UserError {
     this.alive = facts.alive;
   }
 }
-
-/** `1.50 MiB`, for people. */
-export function formatBytes(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  const [unit, size] =
-    bytes < 2 ** 20 ? ['KiB', 2 ** 10] : bytes < 2 ** 30 ? ['MiB', 2 ** 20] : ['GiB', 2 ** 30];
-  return `${(bytes / (size as number)).toFixed(2)} ${unit as string}`;
-}

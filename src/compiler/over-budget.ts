@@ -1,7 +1,8 @@
+import { formatBytes } from '../ir/bytes.ts';
 import { type Bindings, evalShape, printShape, type Shape } from '../ir/dims.ts';
 import type { Graph, ValueId } from '../ir/node.ts';
 import type { Step } from '../ir/program.ts';
-import { BudgetError, formatBytes } from './budget.ts';
+import { BudgetError } from './budget.ts';
 import { estimate } from './estimate.ts';
 import { lower } from './lower.ts';
 

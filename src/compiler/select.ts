@@ -1,7 +1,8 @@
 import { invariant, UserError } from '../errors.ts';
+import { formatBytes } from '../ir/bytes.ts';
 import { printShape } from '../ir/dims.ts';
 import { definedBy, type Graph, type Node, type ValueId } from '../ir/node.ts';
-import { formatBytes } from './budget.ts';
+
 import { loopCost } from './cost.ts';
 import { bytesOf } from './estimate.ts';
 import { type Evaluation, evaluate, evenChunk, largestChunk, loopPeak } from './evaluate.ts';

@@ -1,4 +1,5 @@
-import { formatBytes, formatDims, formatMs, formatPercent, formatSlowdown, formatTable } from './format.ts';
+import { formatBytes } from '../ir/bytes.ts';
+import { formatDims, formatMs, formatPercent, formatSlowdown, formatTable } from './format.ts';
 import type { PlanSummary } from './summary.ts';
 
 /** What one variant of a model took, over all rounds. */

@@ -1,7 +1,8 @@
 import type { AxisExplanation, Explanation, Limit, NodeExplanation } from '../compiler/explain.ts';
+import { formatBytes } from '../ir/bytes.ts';
 import type { LoopNode, Node } from '../ir/node.ts';
 import type { CostTerms, LoopReport, Plan } from '../ir/plan.ts';
-import { formatBytes, formatPercent, formatTable, plural } from './format.ts';
+import { formatPercent, formatTable, plural } from './format.ts';
 import { describePlan, summarisePlan } from './summary.ts';
 
 /** What `explain --json` says: everything an {@link Explanation} holds, with the plan as `compile --json` shows it. */

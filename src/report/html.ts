@@ -1,7 +1,8 @@
+import { formatBytes } from '../ir/bytes.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Estimate, Plan } from '../ir/plan.ts';
 import { escapeHtml } from './escape.ts';
-import { formatBytes, formatDims, formatPercent, formatSlowdown } from './format.ts';
+import { formatDims, formatPercent, formatSlowdown } from './format.ts';
 import { type Annotate, graphText } from './graph-text.ts';
 import { peakLabel } from './summary.ts';
 import { timelineSvg } from './timeline-svg.ts';

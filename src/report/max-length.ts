@@ -1,5 +1,6 @@
 import type { Longest, MaxLength } from '../compiler/max-length.ts';
-import { formatBytes, formatPercent, formatSlowdown, formatTable, plural } from './format.ts';
+import { formatBytes } from '../ir/bytes.ts';
+import { formatPercent, formatSlowdown, formatTable, plural } from './format.ts';
 import { summarisePlan } from './summary.ts';
 
 /** What `maxlen --json` says. `ratio` is null where nothing fits without loops. */

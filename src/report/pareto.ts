@@ -1,5 +1,6 @@
+import { formatBytes } from '../ir/bytes.ts';
 import type { Plan } from '../ir/plan.ts';
-import { formatBytes, formatDims, formatPercent, formatSlowdown, formatTable, plural } from './format.ts';
+import { formatDims, formatPercent, formatSlowdown, formatTable, plural } from './format.ts';
 import { type PlanSummary, summarisePlan } from './summary.ts';
 
 /** What `compile --pareto --json` says. */

@@ -1,5 +1,6 @@
+import { formatBytes } from '../ir/bytes.ts';
 import type { Estimate, LoopReport, Plan } from '../ir/plan.ts';
-import { formatBytes, formatDims, formatPercent, formatSlowdown, formatTable } from './format.ts';
+import { formatDims, formatPercent, formatSlowdown, formatTable } from './format.ts';
 
 /** What `--json` says about a plan. Bytes are integers; `predictedSlowdown` is a share of the unchunked time. */
 export interface PlanSummary {

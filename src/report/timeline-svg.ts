@@ -1,6 +1,6 @@
+import { formatBytes } from '../ir/bytes.ts';
 import type { Estimate } from '../ir/plan.ts';
 import { escapeHtml } from './escape.ts';
-import { formatBytes } from './format.ts';
 
 const WIDTH = 960;
 const HEIGHT = 260;

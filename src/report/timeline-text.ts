@@ -1,5 +1,5 @@
+import { formatBytes } from '../ir/bytes.ts';
 import type { Estimate } from '../ir/plan.ts';
-import { formatBytes } from './format.ts';
 
 const EIGHTHS = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'] as const;
 

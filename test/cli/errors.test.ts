@@ -146,7 +146,7 @@ const cases: Readonly<Record<string, readonly ErrorCase[]>> = {
     {
       argv: 'compile attention.ts --dims N=256 --budget 1KiB',
       code: 1,
-      says: ['1.00 KiB', 'smallest'],
+      says: ['budget of 1 KiB (1024 bytes)', 'smallest'],
     },
     {
       argv: 'compile attention.ts --dims N=8 --cap 20%',

@@ -21,7 +21,7 @@ describe('explain', () => {
     expect(timeless(describeExplanation(explanation))).toMatchInlineSnapshot(`
       "attention · N = 64 · cpu
         activation peak  21.2 KiB at weights
-        unchunked        71.0 KiB at weights   (planned is 29.9 % of it)
+        unchunked        71 KiB at weights   (planned is 29.9 % of it)
         budget           21.3 KiB
         parameters       0 B, counted apart
         predicted time   … %
@@ -35,11 +35,11 @@ describe('explain', () => {
         costs    … dispatches = … kernels issued again + … arithmetic in loops + … kernels too small + … scattered slices
 
       weights: softmax [2, 64, 64] is cut by loop1 along axis 1
-        axis 0  2       a loop from scores to context would bring the peak there from 71.0 KiB down to 40.5 KiB
-        axis 1  N = 64  a loop from scores to context would bring the peak there from 71.0 KiB down to 9.02 KiB
+        axis 0  2       a loop from scores to context would bring the peak there from 71 KiB down to 40.5 KiB
+        axis 1  N = 64  a loop from scores to context would bring the peak there from 71 KiB down to 9.02 KiB
         axis 2  N = 64  cannot be cut: every element along axis 2 needs the whole axis (rule: basic)
 
-      kT: permute [2, 4, 64] is not cut: 6.00 KiB are alive while it runs, within the budget of 21.3 KiB
+      kT: permute [2, 4, 64] is not cut: 6 KiB are alive while it runs, within the budget of 21.3 KiB
         axis 0  2       a loop over kT would not lower the peak there
         axis 1  4       a loop over kT would not lower the peak there
         axis 2  N = 64  a loop over kT would not lower the peak there
@@ -47,17 +47,17 @@ describe('explain', () => {
           weights: every element along axis 2 needs the whole axis (rule: basic)
 
       the smallest peak the search reaches is 8.51 KiB (12.0 % of the unchunked peak), at weights, inside 2 loops. Alive there:
-        context            2.00 KiB  an output: stays alive
-        k                  2.00 KiB  an input: alive throughout
-        q                  2.00 KiB  an input: alive throughout
-        v                  2.00 KiB  an input: alive throughout
-        masked                256 B  one chunk of a loop
-        weights               256 B  one chunk of a loop
-        weights_scratch         4 B  scratch of the kernel
-        weights_scratch_2       4 B  scratch of the kernel
+        context            2 KiB  an output: stays alive
+        k                  2 KiB  an input: alive throughout
+        q                  2 KiB  an input: alive throughout
+        v                  2 KiB  an input: alive throughout
+        masked             256 B  one chunk of a loop
+        weights            256 B  one chunk of a loop
+        weights_scratch      4 B  scratch of the kernel
+        weights_scratch_2    4 B  scratch of the kernel
       weights itself:
-        axis 0  2       a loop from scores to context would bring the peak there from 71.0 KiB down to 40.5 KiB
-        axis 1  N = 64  a loop from scores to context would bring the peak there from 71.0 KiB down to 9.02 KiB
+        axis 0  2       a loop from scores to context would bring the peak there from 71 KiB down to 40.5 KiB
+        axis 1  N = 64  a loop from scores to context would bring the peak there from 71 KiB down to 9.02 KiB
         axis 2  N = 64  cannot be cut: every element along axis 2 needs the whole axis (rule: basic)
       "
     `);

@@ -38,7 +38,7 @@ describe('maxLength', () => {
           N  unchunked   chunked   of it
          16   5.75 KiB  2.13 KiB  37.1 %
          32   19.5 KiB  4.26 KiB  21.8 %
-         64   71.0 KiB  8.51 KiB  12.0 %
+         64     71 KiB  8.51 KiB  12.0 %
          87    128 KiB  11.6 KiB   9.0 %
         128    270 KiB  17.0 KiB   6.3 %
         256   1.03 MiB  34.0 KiB   3.2 %

@@ -146,10 +146,10 @@ describe('plan', () => {
     const wide = b.hinted({ noChunk: true }, () => b.op('wide', 'linear', [x, b.param('w', [64, 4])]));
     const graph = b.build({ y: b.op('y', 'amax', [wide], { axis: 1, keepdims: false }) });
     expect(failure(() => compile(graph, 32, '100%', { cap: 4096 })).message).toMatchInlineSnapshot(
-      `"wide: no plan keeps every storage within the cap of 4.00 KiB (4096 bytes): wide cannot be cut. Raise the cap or use smaller dimensions."`,
+      `"wide: no plan keeps every storage within the cap of 4 KiB (4096 bytes): wide cannot be cut. Raise the cap or use smaller dimensions."`,
     );
     expect(() => compile(attentionGraph(), 32, '100%', { cap: 64 })).toThrowErrorMatchingInlineSnapshot(
-      `[UserError: attention: input q [2, 32, 4] takes 1.00 KiB, more than the cap of 64 B on a single storage; use smaller dimensions]`,
+      `[UserError: attention: input q [2, 32, 4] takes 1 KiB, more than the cap of 64 B on a single storage; use smaller dimensions]`,
     );
     expect(() => compile(attentionGraph(), 32, '100%', { cap: 0 })).toThrow('cap 0');
   });
