@@ -404,17 +404,6 @@ export const cases: readonly OpCase[] = [
   ...visionCases,
 ];
 
-/** Deterministic numbers in [0, 1). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 const EXTREMES = [
   0, 1e4, -1e4, 88, -88, 1e-30, -1e-30, 1, -1, 0.5, -0.5, 3.7, -3.7, 20, -20, 1e-3, 5.5, -5.5, 1e-6,
 ];

@@ -18,8 +18,8 @@ import {
 } from 'autochunk';
 import * as runtime from 'autochunk/runtime';
 import { describe, expect, it } from 'vitest';
+import { randomSource } from '../../src/testing/random.ts';
 import { testBackends } from '../support/backends.ts';
-import { random } from './cases.ts';
 
 const image = defineModel('image', { x: f32('B', 8, '4*H', '4*W') }, ({ x }) => {
   const wide = nn.conv2d('wide', x, 24, 3, { padding: 1, groups: 2 });
@@ -49,7 +49,7 @@ async function run(source: string, backend: runtime.BackendName) {
   const module = await loadModule(source, runtime);
   const device = await runtime.openDevice({ backend });
   try {
-    const next = random(3);
+    const next = randomSource(3);
     const numbers = (shape: readonly number[]): number[] =>
       Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => next() * 2 - 1);
     const values = Object.entries(module.info.inputs).map(([id, { shape }]) => [id, numbers(shape)]);

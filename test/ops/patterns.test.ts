@@ -4,8 +4,9 @@ import { backward, forward } from '../../src/ir/flow.ts';
 import type { Attrs, DType } from '../../src/ir/node.ts';
 import { allOps, opDef } from '../../src/ir/ops/index.ts';
 import type { AccessPattern } from '../../src/ir/pattern.ts';
+import { randomSource } from '../../src/testing/random.ts';
 import { cuttableLabels, forEachIndex, labelValues, printPattern, underWindows } from './access.ts';
-import { cases, describeCase, random } from './cases.ts';
+import { cases, describeCase } from './cases.ts';
 import { cut, drawCase, take } from './support.ts';
 
 const f32 = (...shape: (number | string)[]) => ({ shape, dtype: 'f32' as DType });
@@ -309,7 +310,7 @@ describe('what patterns promise', () => {
     const drawn = drawCase(test);
     const { def, access, operands, attrs, shape } = drawn;
     if (!access) return;
-    const next = random(7);
+    const next = randomSource(7);
     const before = def.reference(operands, attrs, shape);
     const size = before.length;
     for (const target of new Set([0, size - 1, Math.floor(next() * size), Math.floor(next() * size)])) {

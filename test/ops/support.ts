@@ -4,8 +4,9 @@ import { opDef } from '../../src/ir/ops/index.ts';
 import type { OpDef, RefTensor } from '../../src/ir/ops/op.ts';
 import type { AccessPattern } from '../../src/ir/pattern.ts';
 import { contiguous, sliceLayout } from '../../src/layout/layout.ts';
+import { randomSource } from '../../src/testing/random.ts';
 import { axisOf, forEachIndex } from './access.ts';
-import { draw, type OpCase, random } from './cases.ts';
+import { draw, type OpCase } from './cases.ts';
 
 /** A case with its numbers. */
 export interface Drawn {
@@ -20,7 +21,7 @@ export interface Drawn {
 
 export function drawCase(test: OpCase, seed = 1): Drawn {
   const def = opDef(test.op);
-  const next = random(seed);
+  const next = randomSource(seed);
   const operands = test.operands.map((spec) => ({
     shape: spec.shape,
     data: draw(

@@ -12,6 +12,7 @@ import {
   reshapeLayout,
   sliceLayout,
 } from '../../src/layout/layout.ts';
+import { randomSource } from '../../src/testing/random.ts';
 
 interface Storage {
   readonly name: string;
@@ -192,11 +193,7 @@ function overlaps(a: Layout, b: Layout): boolean {
 
 /** Numbers that repeat from run to run: i32 inputs get small ids. */
 export function randomData(program: Program, seed = 1): Data {
-  let state = seed;
-  const next = (): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
+  const next = randomSource(seed);
   const fill = ({ shape, dtype }: Program['inputs'][number] | Program['params'][number]): Float64Array =>
     Float64Array.from({ length: elementCount(evalShape(shape, {})) }, () =>
       dtype === 'i32' ? Math.floor(next() * 7) : next() * 2 - 1,
