@@ -4,11 +4,11 @@ import { definedBy, type Graph, type LoopNode, type OpNode, type ValueId } from 
 import type { Estimate, Plan } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
 import { BudgetError } from './budget.ts';
+import { WINDOW } from './candidates.ts';
 import { evaluate, loopPeak } from './evaluate.ts';
 import { patternOf } from './graph-index.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
 import { type Rejection, searchRegions } from './search.ts';
-import { WINDOW } from './select.ts';
 import { simplify } from './simplify.ts';
 import { specialise } from './specialise.ts';
 import { analyse, type State } from './state.ts';

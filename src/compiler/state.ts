@@ -38,6 +38,10 @@ export interface State {
   readonly groups: readonly (readonly Step[])[];
 }
 
+/** Is the peak within a budget, and every storage within the cap? */
+export const fits = ({ peak, oversized }: State, budget: number): boolean =>
+  peak <= budget && oversized.length === 0;
+
 /** Lowers a graph and runs its steps on a counter. The figures are those of `estimate(lower(graph))`. */
 export function analyse(graph: Graph, cap: number): State {
   const index = indexGraph(graph);

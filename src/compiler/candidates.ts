@@ -1,0 +1,160 @@
+import type { Node } from '../ir/node.ts';
+import { loopCost } from './cost.ts';
+import { type Evaluation, evaluate, largestChunk, loopPeak } from './evaluate.ts';
+import { regionKey } from './family.ts';
+import { outline } from './outline.ts';
+import type { PartialPlan } from './partial-plans.ts';
+import { type Candidate, distinct, outcome, preferred, ranked } from './ranking.ts';
+import type { Region } from './region.ts';
+import { type Rejection, searchRegions } from './search.ts';
+import { locate, type Spot } from './spot.ts';
+import type { State } from './state.ts';
+import type { Weights } from './weights.ts';
+
+export interface CandidateOptions {
+  /** Largest single storage in bytes. */
+  readonly cap: number;
+  readonly weights: Weights;
+  /** How far around the peak a region may reach, in nodes. */
+  readonly window?: number;
+  readonly onRejection?: (rejection: Rejection) => void;
+}
+
+/** How far around the peak a region may reach, in nodes, unless asked otherwise. */
+export const WINDOW = 40;
+/** Loops with different kernels that a plan is tried with: the cheapest, and twice as many in all. */
+const CHEAPEST = 4;
+export const TRIED = 2 * CHEAPEST;
+
+/** The loops worth trying where a partial plan exceeds a budget or the cap. What is found is kept: plans resemble each other. */
+export class Candidates {
+  readonly #options: CandidateOptions;
+  readonly #found = new Map<string, readonly Region[]>();
+  readonly #distinct = new Map<string, Region>();
+  readonly #evaluated = new Map<string, readonly Evaluation[]>();
+  readonly #numbers = new Map<Node, number>();
+
+  constructor(options: CandidateOptions) {
+    this.#options = options;
+  }
+
+  /** Candidates that bring the peak (or a storage over the cap) of a partial plan within the budget. */
+  within(partial: PartialPlan, budget: number): Candidate[] {
+    const { state } = partial;
+    const { cap } = this.#options;
+    const candidates: Candidate[] = [];
+    const spot = this.#spot(partial, budget);
+    for (const evaluation of this.promising(spot, budget)) {
+      const chunkSize = largestChunk(evaluation, budget, cap);
+      if (chunkSize < 1 || evaluation.aroundBytes > Math.max(state.peak, budget)) continue;
+      candidates.push(this.at(spot, evaluation, chunkSize));
+    }
+    const hinted = preferred(candidates);
+    const least = (a: Candidate, b: Candidate): number =>
+      outcome(a.evaluation) - outcome(b.evaluation) || a.cost - b.cost;
+    const cheapest = distinct(
+      hinted.sort((a, b) => a.cost - b.cost),
+      CHEAPEST,
+    );
+    return distinct([...cheapest, ...hinted.sort(least).slice(0, TRIED)], TRIED);
+  }
+
+  /** Candidates that lower the peak of a partial plan as far as they can. */
+  lowering(partial: PartialPlan): Candidate[] {
+    const { state } = partial;
+    const candidates: Candidate[] = [];
+    const tooLarge = state.oversized.length > 0;
+    const spot = this.#spot(partial, tooLarge ? state.peak : state.peak - 1);
+    for (const evaluation of this.promising(spot, undefined)) {
+      const peak = loopPeak(evaluation, 1);
+      if ((peak >= state.peak && !tooLarge) || evaluation.aroundBytes > state.peak) continue;
+      candidates.push(this.at(spot, evaluation, 1));
+    }
+    candidates.sort(
+      (a, b) => a.peak - b.peak || a.evaluation.aroundBytes - b.evaluation.aroundBytes || a.cost - b.cost,
+    );
+    return distinct(candidates, TRIED);
+  }
+
+  /** Where a partial plan exceeds the budget or, where it does not, the cap. */
+  #spot({ state, families }: PartialPlan, budget: number): Spot {
+    return locate(state, families, state.peak > budget ? 'peak' : 'oversized', this.#options.cap);
+  }
+
+  /**
+   * The regions around the node that exceeds the budget or the cap, at most a few of each kind: those that leave least
+   * and, within a budget, those that cost least.
+   */
+  promising(spot: Spot, budget: number | undefined): readonly Evaluation[] {
+    const { state, at, inner, kind } = spot;
+    const node = state.index.graph.nodes[at];
+    if (node === undefined || node.kind === 'loop') return [];
+    const { window = WINDOW } = this.#options;
+    const from = Math.max(0, at - window);
+    const around = state.index.graph.nodes.slice(from, at + window + 1);
+    const local = `${node.id}: ${around.map((node) => this.#number(node)).join(' ')}`;
+    // Partial plans that are the same around a node, down to the bytes, differ elsewhere.
+    const key = `${kind} ${budget} ${local} ${state.before.slice(from, at + window + 1).join(' ')}`;
+    let evaluations = this.#evaluated.get(key);
+    if (!evaluations) {
+      const regions = this.#regions(state, at, local, inner !== undefined);
+      evaluations = this.#best(regions, spot, budget).flatMap((region) => evaluate(state, region) ?? []);
+      if (kind === 'oversized')
+        evaluations = evaluations.filter(({ loop }) => loop.results.every(({ id }) => id !== node.id));
+      this.#evaluated.set(key, evaluations);
+    }
+    return evaluations;
+  }
+
+  #best(regions: readonly Region[], { state, kind }: Spot, budget: number | undefined): Region[] {
+    const { weights, cap } = this.#options;
+    const limit = kind === 'peak' ? (budget ?? state.peak - 1) : Number.POSITIVE_INFINITY;
+    const outlines = regions
+      .flatMap((region) => outline(state, region, weights) ?? [])
+      .filter((one) => loopPeak(one, 1) <= limit);
+    const byPeak = ranked(outlines, (one) => [loopPeak(one, 1), one.kernels]);
+    if (budget === undefined) return byPeak;
+    const byCost = ranked(outlines, (one) => {
+      const chunkSize = largestChunk({ ...one, storagePerUnit: 0 }, budget, cap);
+      return [one.costAt(Math.max(chunkSize, 1)), loopPeak(one, 1)];
+    });
+    return [...new Set([...byPeak, ...byCost])];
+  }
+
+  /** The regions around a node; they depend on the nodes around it alone. */
+  #regions({ index }: State, at: number, key: string, inBody: boolean): readonly Region[] {
+    const { window = WINDOW, onRejection } = this.#options;
+    let regions = this.#found.get(key);
+    if (!regions) {
+      // What stops a flow inside a body is cut already: no reason to give.
+      regions = searchRegions(index, at, { window, ...(onRejection && !inBody ? { onRejection } : {}) });
+      if (!inBody) regions = regions.map((region) => this.#same(region));
+      this.#found.set(key, regions);
+    }
+    return regions;
+  }
+
+  /** One object for equal regions of the graph, so that what is known of one is known wherever it is met again. */
+  #same(region: Region): Region {
+    const key = regionKey(region);
+    const known = this.#distinct.get(key) ?? region;
+    this.#distinct.set(key, known);
+    return known;
+  }
+
+  #number(node: Node): number {
+    const known = this.#numbers.get(node) ?? this.#numbers.size;
+    this.#numbers.set(node, known);
+    return known;
+  }
+
+  /** The loop over an evaluated region with a chunk size. */
+  at(spot: Spot, evaluation: Evaluation, chunkSize: number): Candidate {
+    const { loop, calls, arrangement } = evaluation;
+    const { types } = spot.state.index;
+    const cost =
+      (spot.inner?.iterations ?? 1) *
+      loopCost(arrangement.inside, loop, calls.length, chunkSize, types, this.#options.weights).total;
+    return { spot, evaluation, chunkSize, cost, peak: loopPeak(evaluation, chunkSize) };
+  }
+}

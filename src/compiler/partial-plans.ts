@@ -1,0 +1,116 @@
+import { invariant } from '../errors.ts';
+import type { Graph, ValueId } from '../ir/node.ts';
+import { loopCost } from './cost.ts';
+import { evaluate } from './evaluate.ts';
+import { choicesOf, type Family, familyOf, innerCost, keyOf, replaceInner } from './family.ts';
+import type { Candidate } from './ranking.ts';
+import { type Choice, renameChoice, sketchLoops } from './region.ts';
+import { type Repeat, repeatsOf } from './repeats.ts';
+import { analyse, type State } from './state.ts';
+import type { Weights } from './weights.ts';
+
+/** A state of the dynamic programme: loops chosen so far, and the exact memory of the graph with them. */
+export interface PartialPlan {
+  readonly families: readonly Family[];
+  /** Analysed when it is asked for: costs are known before the memory is. */
+  readonly state: State;
+  readonly cost: number;
+}
+
+/** Makes partial plans of one graph out of others, each once. */
+export class PartialPlans {
+  /** The plan without loops. */
+  readonly empty: PartialPlan;
+  readonly #graph: Graph;
+  readonly #cap: number;
+  readonly #weights: Weights;
+  readonly #known = new Map<string, PartialPlan>();
+
+  constructor(graph: Graph, cap: number, weights: Weights) {
+    this.#graph = graph;
+    this.#cap = cap;
+    this.#weights = weights;
+    this.empty = { families: [], state: analyse(graph, cap), cost: 0 };
+  }
+
+  /** The plan of these loops. */
+  of(families: readonly Family[]): PartialPlan {
+    const key = keyOf(families);
+    let partial = this.#known.get(key);
+    if (!partial) {
+      let state: State | undefined;
+      const analysed = (): State => analyse(sketchLoops(this.#graph, choicesOf(families)), this.#cap);
+      partial = {
+        families,
+        cost: families.reduce((sum, { cost }) => sum + cost, 0),
+        get state() {
+          state ??= analysed();
+          return state;
+        },
+      };
+      this.#known.set(key, partial);
+    }
+    return partial;
+  }
+
+  /**
+   * The partial plan with a candidate's loop, and the same loop over every repeat that exceeds the budget too. A loop
+   * inside loops is put into all loops of their family.
+   */
+  extend(partial: PartialPlan, candidate: Candidate, budget: number): PartialPlan {
+    const { state } = partial;
+    const { spot, evaluation, chunkSize, cost } = candidate;
+    const { region } = evaluation;
+    if (spot.inner) {
+      const { family, loop, names } = spot.inner;
+      const added = renameChoice({ region, chunkSize }, names);
+      const { inner = [] } = loop;
+      const model = replaceInner(family.model, loop, { ...loop, inner: [...inner, added] });
+      const extended = familyOf(model, family.repeats, family.cost / family.repeats.length + cost);
+      return this.of(partial.families.map((other) => (other === family ? extended : other)));
+    }
+    const exceeds = (id: ValueId): boolean => {
+      const at = state.index.definedAt.get(id) as number;
+      return (state.peaks[at] as number) > budget || state.oversized.includes(at);
+    };
+    const repeats = repeatsOf(state.index, region).filter(
+      (repeat) => repeat.region === region || [...repeat.region.cuts.keys()].some(exceeds),
+    );
+    return this.of([...partial.families, familyOf({ region, chunkSize }, repeats, cost)]);
+  }
+
+  /** A plan without some of the loops of its families. */
+  without(families: readonly Family[], drops: (repeat: Repeat) => boolean): PartialPlan {
+    return this.of(
+      families.flatMap((family) => {
+        const kept = family.repeats.filter((repeat) => !drops(repeat));
+        if (kept.length === family.repeats.length) return [family];
+        return kept.length === 0 ? [] : [familyOf(family.model, kept, family.cost / family.repeats.length)];
+      }),
+    );
+  }
+
+  /** A family with other chunk sizes or other loops inside, its cost recomputed. */
+  remodelled(family: Family, model: Choice): Family {
+    const { state } = this.empty;
+    const evaluation = evaluate(state, model.region);
+    invariant(evaluation !== undefined, 'a chosen region is not convex');
+    const { arrangement, loop, calls } = evaluation;
+    const { types } = state.index;
+    const cost = loopCost(
+      arrangement.inside,
+      loop,
+      calls.length,
+      model.chunkSize,
+      types,
+      this.#weights,
+    ).total;
+    return familyOf(model, family.repeats, cost + innerCost(state.index, model, this.#weights));
+  }
+
+  /** Plans that do not go on take memory, and are rarely met again. */
+  forget(beam: readonly PartialPlan[]): void {
+    this.#known.clear();
+    for (const partial of beam) this.#known.set(keyOf(partial.families), partial);
+  }
+}
