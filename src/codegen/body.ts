@@ -1,5 +1,6 @@
 import { formatBytes } from '../ir/bytes.ts';
 import { type Bindings, evalDim, type Shape } from '../ir/dims.ts';
+import { firstIteration } from '../ir/loop.ts';
 import {
   type AttrValue,
   BYTES_PER_ELEMENT,
@@ -13,7 +14,15 @@ import { isUserOp, opDef } from '../ir/ops/index.ts';
 import type { Plan } from '../ir/plan.ts';
 import type { Step } from '../ir/program.ts';
 import { describeLoop, type SourceNames } from './describe.ts';
-import { attribute, type Frame, shapeLiteral, shownDimension, viewCall, viewShape } from './expression.ts';
+import {
+  attribute,
+  dimension,
+  type Frame,
+  shapeLiteral,
+  shownDimension,
+  viewCall,
+  viewShape,
+} from './expression.ts';
 import { type Line, layOut, WIDTH } from './lines.ts';
 import { chooseNames, type LoopNames } from './names.ts';
 import { sectionHeadings } from './sections.ts';
@@ -236,7 +245,8 @@ class BodyWriter {
     const names = this.#names.loops.get(loop.id) as LoopNames;
     const frame: Frame = { loop, names, usesStop: false, usesLength: false };
     const { start, stop, length } = names;
-    const { extent, chunkSize } = loop;
+    const extent = dimension(loop.extent, this.#frames);
+    const chunkSize = dimension(loop.chunkSize, this.#frames);
     const report = this.#plan.loops.find(({ id }) => id === loop.id);
     this.#push({
       indent: depth,
@@ -246,7 +256,7 @@ class BodyWriter {
     const bodyStart = this.#lines.length;
     const bindings = this.#bindings;
     this.#frames = [frame, ...this.#frames];
-    this.#bindings = { ...bindings, [loop.start]: 0, [loop.length]: chunkSize };
+    this.#bindings = firstIteration(loop, bindings);
     this.#steps(steps, depth + 1);
     this.#frames = this.#frames.slice(1);
     this.#bindings = bindings;

@@ -1,4 +1,5 @@
 import { formatBytes } from '../ir/bytes.ts';
+import { loopSizes } from '../ir/loop.ts';
 import {
   definedBy,
   type Graph,
@@ -48,7 +49,8 @@ const savings = (report: LoopReport): string =>
 
 /** `loop 1: N, 512 = 8 × 64, saves 6.9 MiB at scores`. */
 export function describeLoop(loop: LoopNode, report: LoopReport | undefined): string {
-  const parts = [loop.over, division(loop.extent, loop.chunkSize)];
+  const { extent, chunkSize } = loopSizes(loop);
+  const parts = [loop.over, division(extent, chunkSize)];
   if (report) parts.push(savings(report));
   return `${loopTitle(loop.id)}: ${parts.join(', ')}`;
 }

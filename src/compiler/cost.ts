@@ -1,3 +1,4 @@
+import { loopSizes } from '../ir/loop.ts';
 import type { LoopNode, OpNode, TensorType } from '../ir/node.ts';
 import { BYTES_PER_ELEMENT, type Graph } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
@@ -42,7 +43,7 @@ export function loopCost(
   types: GraphIndex['types'],
   weights: Weights,
 ): CostTerms {
-  const chunks = Math.ceil(loop.extent / chunkSize);
+  const { chunks } = loopSizes({ ...loop, chunkSize });
   let flops = 0;
   let starved = 0;
   for (const node of nodes) {
@@ -107,7 +108,7 @@ export function addedSeconds(
   types: GraphIndex['types'],
   weights: Weights,
 ): number {
-  const again = Math.ceil(loop.extent / loop.chunkSize) - 1;
+  const again = loopSizes(loop).chunks - 1;
   const whole = loop.whole.reduce((sum, id) => sum + count((types.get(id) as TensorType).shape), 0);
   return again * (calls * weights.dispatchSeconds + (whole * BYTES_PER_ELEMENT) / weights.bytesPerSecond);
 }

@@ -1,4 +1,5 @@
 import { type Bindings, evalDim, type Shape } from '../ir/dims.ts';
+import { firstIteration } from '../ir/loop.ts';
 import { BYTES_PER_ELEMENT, type LoopNode, type SourceLocation, type ValueId } from '../ir/node.ts';
 import type { Estimate, TimelinePoint } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
@@ -43,8 +44,7 @@ export function simulate(
         break;
       case 'loop': {
         const { loop } = step;
-        const inside = { ...bindings, [loop.start]: 0, [loop.length]: loop.chunkSize };
-        live = simulate(step.steps, live, sizes, inside, visit, [...loops, loop]);
+        live = simulate(step.steps, live, sizes, firstIteration(loop, bindings), visit, [...loops, loop]);
         break;
       }
       case 'view':

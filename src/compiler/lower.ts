@@ -1,5 +1,6 @@
 import { invariant } from '../errors.ts';
 import { addDims, type Bindings, type Dim, evalShape, type Shape } from '../ir/dims.ts';
+import { firstIteration, loopSizes } from '../ir/loop.ts';
 import {
   type DType,
   type Graph,
@@ -27,10 +28,12 @@ export type Places = ReadonlyMap<ValueId, Place>;
 
 /**
  * Makes memory explicit: every storage is allocated by one step, written by kernels (loops write their results through
- * slices of it), seen through views that cost nothing, and freed right after the last use of any view.
+ * slices of it), seen through views that cost nothing, and freed right after the last use of any view. `bindings` give
+ * the named dimensions of a graph that is not specialised; which reshapes are views is decided for them.
  */
-export function lower(graph: Graph): Program {
-  const block = new Block({ fresh: freshNames(graph), bindings: {} }, inputPlaces(graph), donatedTo(graph));
+export function lower(graph: Graph, bindings: Bindings = {}): Program {
+  const places = inputPlaces(graph, bindings);
+  const block = new Block({ fresh: freshNames(graph), bindings }, places, donatedTo(graph));
   graph.nodes.forEach((node) => void block.add(node));
   const outputs = block.ownOutputs(graph.outputs);
   block.free(new Set(outputs.map((output) => output.value)));
@@ -48,10 +51,14 @@ export const donatedTo = ({ inputs }: Graph): ValueId[] =>
   inputs.flatMap(({ id, donated }) => (donated ? [id] : []));
 
 /** The places of a graph's inputs and parameters. */
-export function inputPlaces(graph: Graph): Map<ValueId, Place> {
+export function inputPlaces(graph: Graph, bindings: Bindings = {}): Map<ValueId, Place> {
   const places = new Map<ValueId, Place>();
   for (const value of [...graph.inputs, ...graph.params]) {
-    places.set(value.id, { storage: value.id, layout: contiguous(evalShape(value.shape, {})), type: value });
+    places.set(value.id, {
+      storage: value.id,
+      layout: contiguous(evalShape(value.shape, bindings)),
+      type: value,
+    });
   }
   return places;
 }
@@ -266,9 +273,9 @@ export class Block {
   }
 
   #resultLayout(result: LoopResult): Layout {
-    const { loop } = this.#around.results as { loop: LoopNode };
-    const { layout } = this.place(result.id);
-    return sliceLayout(layout, result.axis, 0, result.multiple * loop.chunkSize);
+    const { results, bindings } = this.#around;
+    const { chunkSize } = loopSizes((results as { loop: LoopNode }).loop, bindings);
+    return sliceLayout(this.place(result.id).layout, result.axis, 0, result.multiple * chunkSize);
   }
 
   /** Names the part of a loop result that this iteration writes. `type` is that of the body's value. */
@@ -306,13 +313,14 @@ export class Block {
     this.#steps = [];
     this.groups.push(this.#steps);
     const types = new Map(loop.body.inputs.map((input) => [input.id, input]));
+    const { chunkSize } = loopSizes(loop, this.#around.bindings);
     for (const slice of loop.slices) {
       const { storage, layout } = this.place(slice.operand);
       this.#view(
         { kind: 'view', value: slice.as, of: slice.operand, view: chunkOf(loop, slice) },
         {
           storage,
-          layout: sliceLayout(layout, slice.axis, 0, slice.multiple * loop.chunkSize),
+          layout: sliceLayout(layout, slice.axis, 0, slice.multiple * chunkSize),
           type: types.get(slice.as) as TensorType,
         },
       );
@@ -324,7 +332,7 @@ export class Block {
 /** What is around the nodes of a loop's body. */
 export const bodySurroundings = (loop: LoopNode, around: Surroundings): Surroundings => ({
   fresh: around.fresh,
-  bindings: { ...around.bindings, [loop.start]: 0, [loop.length]: loop.chunkSize },
+  bindings: firstIteration(loop, around.bindings),
   results: { loop, of: resultsByValue(loop) },
 });
 

@@ -1,5 +1,6 @@
 import { invariant } from '../errors.ts';
 import { type Bindings, evalShape } from '../ir/dims.ts';
+import { firstIteration, loopSizes } from '../ir/loop.ts';
 import type { LoopNode, OpNode, TensorType, ValueId } from '../ir/node.ts';
 import type { CostTerms, LoopReport } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
@@ -80,16 +81,16 @@ class Reporter {
     const { unchunked, planned } = this.#lowered;
     const { types, iterations } = around;
     const calls = countCalls(steps);
+    const { extent, chunkSize, chunks } = loopSizes(loop);
     const names = new Map(around.names);
     for (const { id, value } of loop.results) names.set(value, names.get(id) ?? id);
     const computed = valuesOf(loop, names);
     const nodes = this.#wholeNodes(loop, computed, around);
-    const once = loopCost(nodes, bindLoop(loop, around), calls, loop.chunkSize, types, this.#weights);
+    const once = loopCost(nodes, bindLoop(loop, around), calls, chunkSize, types, this.#weights);
     const cost = scaleCost(once, iterations);
     this.cost = addCosts(this.cost, cost);
     this.addedSeconds += iterations * addedSeconds(loop, calls, types, this.#weights);
     const peak = around.peak ?? peakOf(planned, loop.results[0]?.id ?? '');
-    const chunks = Math.ceil(loop.extent / loop.chunkSize);
     const without =
       around.loops.length === 0
         ? Math.max(...computed.map((id) => peakOf(unchunked, id)))
@@ -99,8 +100,8 @@ class Reporter {
       path: loop.scope,
       over: loop.over,
       axisOf: loop.results[0]?.axis ?? 0,
-      extent: loop.extent,
-      chunkSize: loop.chunkSize,
+      extent,
+      chunkSize,
       chunks,
       depth: around.loops.length,
       kind: 'concat',
@@ -108,7 +109,7 @@ class Reporter {
       savesAt: this.#heaviest(loop, steps),
       cost,
     });
-    const bindings = { ...around.bindings, [loop.start]: 0, [loop.length]: loop.chunkSize };
+    const bindings = firstIteration(loop, around.bindings);
     this.report(steps, {
       loops: [...around.loops, loop],
       bindings,
@@ -212,7 +213,7 @@ function valuesOf(loop: LoopNode, names: ReadonlyMap<ValueId, ValueId>): ValueId
 /** Names of a loop and of the loops inside it, as if each ran once over its whole extent. */
 const wholeBindings = (loop: LoopNode): Bindings =>
   Object.assign(
-    { [loop.start]: 0, [loop.length]: loop.extent },
+    { [loop.start]: 0, [loop.length]: loopSizes(loop).extent },
     ...loop.body.nodes.map((node) => (node.kind === 'loop' ? wholeBindings(node) : {})),
   );
 
@@ -231,7 +232,7 @@ function bodyTypes(loop: LoopNode, bindings: Bindings): Map<ValueId, TensorType>
       continue;
     }
     for (const result of node.results) add(result);
-    const whole = { ...bindings, [node.start]: 0, [node.length]: node.extent };
+    const whole = { ...bindings, [node.start]: 0, [node.length]: loopSizes(node).extent };
     for (const [id, type] of bodyTypes(node, whole)) types.set(id, type);
   }
   return types;

@@ -1,4 +1,4 @@
-import { addDims, type Bindings, type Dim, evalDim, subDims } from '../ir/dims.ts';
+import { addDims, type Dim, dimNames, subDims, substituteDim } from '../ir/dims.ts';
 import { backward, type Cut, isObstacle } from '../ir/flow.ts';
 import { type LoopNode, type OpNode, operandsOf, type ValueId } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
@@ -59,19 +59,25 @@ function visibleColumns({ attrs, shape }: OpNode, loops: readonly LoopNode[]): D
   const [rows, columns] = shape.slice(-2) as [Dim, Dim];
   const diagonal = subDims((attrs.rowStart as Dim) ?? 0, (attrs.columnStart as Dim) ?? 0);
   const seen = addDims(diagonal, rows);
-  if (typeof seen === 'number' || typeof columns !== 'number') return undefined;
-  const at = (start: (loop: LoopNode) => number): Bindings =>
+  if (!loops.some((loop) => dimNames(seen).some((name) => name === loop.start || name === loop.length)))
+    return undefined;
+  const at = (start: (loop: LoopNode) => Dim): Readonly<Record<string, Dim>> =>
     Object.fromEntries(
       loops.flatMap((loop) => [
         [loop.start, start(loop)],
-        [loop.length, loop.extent - start(loop)],
+        [loop.length, subDims(loop.extent, start(loop))],
       ]),
     );
   const first = at(() => 0);
   // Starts and lengths that end at the last row: all of them must see the same columns.
-  const last = at((loop) => loop.extent);
-  const bounded = evalDim(seen, first) === evalDim(seen, last) && evalDim(seen, last) <= columns;
-  return bounded && evalDim(diagonal, first) >= 0 ? seen : undefined;
+  const last = substituteDim(
+    seen,
+    at((loop) => loop.extent),
+  );
+  const hidden = subDims(columns, last);
+  const before = substituteDim(diagonal, first);
+  const bounded = substituteDim(seen, first) === last && typeof hidden === 'number' && hidden >= 0;
+  return bounded && typeof before === 'number' && before >= 0 ? seen : undefined;
 }
 
 /** The steps of a loop body while kernels are narrowed to the columns that are seen. */

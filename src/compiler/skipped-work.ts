@@ -1,4 +1,5 @@
 import { type Bindings, evalShape, type Shape } from '../ir/dims.ts';
+import { loopSizes } from '../ir/loop.ts';
 import { BYTES_PER_ELEMENT, type OpNode, type TensorType, type ValueId } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import type { Program, Step, View } from '../ir/program.ts';
@@ -37,7 +38,8 @@ class Clock {
           if (inLoop) seconds += this.#call(step.node, step.operands, bindings);
           break;
         case 'loop': {
-          const { start, length, extent, chunkSize } = step.loop;
+          const { start, length } = step.loop;
+          const { extent, chunkSize } = loopSizes(step.loop);
           const middle = { ...bindings, [start]: (extent - chunkSize) / 2, [length]: chunkSize };
           seconds += (extent / chunkSize) * this.seconds(step.steps, middle, true);
           break;

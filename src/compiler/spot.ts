@@ -1,4 +1,5 @@
 import { invariant } from '../errors.ts';
+import { loopSizes } from '../ir/loop.ts';
 import type { LoopNode, ValueId } from '../ir/node.ts';
 import type { Family } from './family.ts';
 import type { Choice } from './region.ts';
@@ -46,7 +47,7 @@ function enter(node: LoopNode, { inner }: Spot, families: readonly Family[]): No
     inner?.family ?? families.find(({ choices }) => choices.some(({ region }) => region.cuts.has(first.id)));
   const loop = inner ? (inner.loop.inner ?? []).find(computes) : family?.model;
   invariant(family && loop, () => `no choice made the loop of ${first.id}`);
-  const iterations = (inner?.iterations ?? 1) * Math.ceil(node.extent / node.chunkSize);
+  const iterations = (inner?.iterations ?? 1) * loopSizes(node).chunks;
   return { family, loop, iterations, names };
 }
 

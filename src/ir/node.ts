@@ -83,8 +83,10 @@ export interface LoopNode {
   readonly id: string;
   /** What is cut, for people: a dimension name of the model such as `N`, or `axis of 8` where the extent has no name. */
   readonly over: string;
-  readonly extent: number;
-  readonly chunkSize: number;
+  /** A number, or a dimension in names bound at run time. */
+  readonly extent: Dim;
+  /** A number, or a name bound at run time. At most the extent. */
+  readonly chunkSize: Dim;
   /** Names, unique in the graph, that body dimensions and attributes use for the first unit and the unit count. */
   readonly start: string;
   readonly length: string;

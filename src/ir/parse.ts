@@ -134,16 +134,16 @@ class Reader {
     }
   }
 
-  dim(): Dim {
-    if (this.#match(STRING) !== undefined) return this.string('a dimension');
-    if (this.#match(NUMBER) !== undefined) return this.number('a dimension');
+  dim(what = 'a dimension'): Dim {
+    if (this.#match(STRING) !== undefined) return this.string(what);
+    if (this.#match(NUMBER) !== undefined) return this.number(what);
     const start = this.#at;
-    const text = this.#take(DIM, 'a dimension');
+    const text = this.#take(DIM, what);
     try {
       return canonicalDim(text);
     } catch {
       this.#at = start;
-      return this.fail('a dimension');
+      return this.fail(what);
     }
   }
 
@@ -291,9 +291,9 @@ function readLoop(reader: Reader): LoopNode {
   reader.word('over');
   const over = reader.string('what the loop cuts');
   reader.word('extent');
-  const extent = reader.number('the extent');
+  const extent = reader.dim('the extent');
   reader.word('chunk');
-  const chunkSize = reader.number('the chunk size');
+  const chunkSize = reader.dim('the chunk size');
   reader.word('start');
   const start = reader.name('a name');
   reader.word('length');

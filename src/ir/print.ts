@@ -83,7 +83,7 @@ function opLine(node: OpNode): string {
 function loopLines(loop: LoopNode, indent: string): string[] {
   const inner = `${indent}  `;
   const head =
-    `${indent}loop ${loop.id} over ${quote(loop.over)} extent ${loop.extent} chunk ${loop.chunkSize} ` +
+    `${indent}loop ${loop.id} over ${quote(loop.over)} extent ${dimText(loop.extent)} chunk ${dimText(loop.chunkSize)} ` +
     `start ${loop.start} length ${loop.length}${loop.scope === '' ? '' : ` in ${quote(loop.scope)}`} {`;
   return [
     head,
@@ -108,7 +108,7 @@ function pushSteps(lines: string[], steps: readonly Step[], indent: string): voi
     }
     const { loop } = step;
     lines.push(
-      `${indent}loop ${loop.id} over ${quote(loop.over)} extent ${loop.extent} chunk ${loop.chunkSize} ` +
+      `${indent}loop ${loop.id} over ${quote(loop.over)} extent ${dimText(loop.extent)} chunk ${dimText(loop.chunkSize)} ` +
         `start ${loop.start} length ${loop.length} {`,
     );
     pushSteps(lines, step.steps, `${indent}  `);

@@ -152,10 +152,12 @@ function verifyLoop(
     ['extent', loop.extent],
     ['chunk size', loop.chunkSize],
   ] as const) {
-    if (!Number.isInteger(value) || value < 1)
+    checkDim(`${what}, ${key}`, value, dims, context);
+    if (typeof value === 'number' && !(Number.isInteger(value) && value > 0))
       fail(`${what}: ${key} ${value} is not a positive integer`, context());
   }
-  if (loop.chunkSize > loop.extent) {
+  const { chunkSize, extent } = loop;
+  if (typeof chunkSize === 'number' && typeof extent === 'number' && chunkSize > extent) {
     fail(`${what}: chunk size ${loop.chunkSize} exceeds the extent ${loop.extent}`, context());
   }
   if (loop.results.length === 0) fail(`${what} has no result`, context());
@@ -220,7 +222,7 @@ function checkCut(
   if (!Number.isInteger(at.multiple) || at.multiple < 1) {
     fail(`${what}: the multiple ${at.multiple} of ${id} is not a positive integer`, context());
   }
-  if (shape[at.axis] !== at.multiple * loop.extent) {
+  if (shape[at.axis] !== mulDims(at.multiple, loop.extent)) {
     const product = `${at.multiple} · ${loop.extent}`;
     fail(`${what}: axis ${at.axis} of ${id} has extent ${shape[at.axis]}, expected ${product}`, context());
   }

@@ -1,4 +1,5 @@
 import { printShape } from '../ir/dims.ts';
+import { loopSizes } from '../ir/loop.ts';
 import { type AttrValue, type Graph, isTextAttr, type LoopNode, type Node, type OpNode } from '../ir/node.ts';
 import { formatTable } from './format.ts';
 
@@ -47,8 +48,10 @@ function section(nodes: readonly Node[], annotate: Annotate, depth: number): str
   return lines;
 }
 
-const loopTitle = (loop: LoopNode): string =>
-  `loop ${loop.id} over ${loop.over}: ${loop.extent} = ${Math.ceil(loop.extent / loop.chunkSize)} × ${loop.chunkSize}`;
+function loopTitle(loop: LoopNode): string {
+  const { extent, chunkSize, chunks } = loopSizes(loop);
+  return `loop ${loop.id} over ${loop.over}: ${extent} = ${chunks} × ${chunkSize}`;
+}
 
 function row(node: OpNode, note: string | undefined): string[] {
   const named = node.symbolic ?? node.shape;

@@ -1,5 +1,6 @@
 import { estimate } from '../../src/compiler/estimate.ts';
 import { lower } from '../../src/compiler/lower.ts';
+import { loopSizes } from '../../src/ir/loop.ts';
 import type { Graph, LoopNode } from '../../src/ir/node.ts';
 import { parseGraph } from '../../src/ir/parse.ts';
 import type { LoopReport, Plan } from '../../src/ir/plan.ts';
@@ -30,9 +31,7 @@ export function planOf(unchunkedText: string, chunkedText: string, dims: Record<
       path: loop.scope,
       over: loop.over,
       axisOf: loop.results[0]?.axis ?? 0,
-      extent: loop.extent,
-      chunkSize: loop.chunkSize,
-      chunks: Math.ceil(loop.extent / loop.chunkSize),
+      ...loopSizes(loop),
       depth,
       kind: 'concat',
       savesBytes: saved,

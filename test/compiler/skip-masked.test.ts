@@ -5,6 +5,7 @@ import { plan } from '../../src/compiler/pipeline.ts';
 import { skipMasked } from '../../src/compiler/skip-masked.ts';
 import { skippedSeconds } from '../../src/compiler/skipped-work.ts';
 import { WEIGHTS } from '../../src/compiler/weights.ts';
+import { loopSizes } from '../../src/ir/loop.ts';
 import type { Graph } from '../../src/ir/node.ts';
 import type { Plan } from '../../src/ir/plan.ts';
 import { printProgram } from '../../src/ir/print.ts';
@@ -23,7 +24,8 @@ function masks(steps: readonly Step[], bindings: Record<string, number> = {}): n
   let sum = 0;
   for (const step of steps) {
     if (step.kind === 'loop') {
-      const { start, length, extent, chunkSize } = step.loop;
+      const { start, length } = step.loop;
+      const { extent, chunkSize } = loopSizes(step.loop);
       for (let at = 0; at < extent; at += chunkSize) {
         sum += masks(step.steps, { ...bindings, [start]: at, [length]: Math.min(chunkSize, extent - at) });
       }

@@ -127,7 +127,7 @@ describe('faults carry line and column', () => {
     [graph('y: f32[N] = neg(x) hints {fast: true}'), 'expected noChunk, preferChunk or region'],
     [graph('output "y" = x\n  z: f32[N] = neg(x)'), 'line 4, column 3: expected `output` or `}`, got `z`'],
     [graph('output "\\q" = x'), 'expected the name of the output with JSON escapes'],
-    [graph('loop l over "N" extent x'), 'line 3, column 26: expected the extent, got `x`'],
+    [graph('loop l over "N" extent [8]'), 'line 3, column 26: expected the extent, got `[`'],
     [`${graph('')}more`, 'line 5, column 1: expected the end of the text, got `more`'],
   ])('%j', (text, message) => {
     expect(() => parseGraph(text)).toThrow(UserError);
