@@ -136,7 +136,7 @@ function conv2d<
     const inGroup = groupSize('conv2d', x.shape, given.groups ?? 1);
     const operands: Tensor[] = [x, param('weight', [outChannels, inGroup, ...pair(kernel)])];
     if (bias) operands.push(param('bias', [outChannels]));
-    return emit('conv2d', operands, windowAttrs(given), { fallback: leaf(name) });
+    return emit('conv2d', operands, windowAttrs('conv2d', given), { fallback: leaf(name) });
   });
 }
 

@@ -4,6 +4,9 @@ import type { Dim, IsOpen, Same, Shape, Show, ShowDim } from './shape.ts';
 /** One number for rows and columns, or one each. */
 export type Pair = number | readonly [rows: number, columns: number];
 
+/** Padding: one number for all sides, one for rows and one for columns, or one for each side. */
+export type Padding = Pair | readonly [top: number, bottom: number, left: number, right: number];
+
 /** `unknown` for a shape [batch, channels, rows, columns], else the message. */
 export type IsImage<Op extends string, X extends Shape> =
   IsOpen<X> extends true
@@ -27,11 +30,14 @@ interface HalfOf {
   11: 5;
 }
 
+/** The same padding on all sides. */
+type AllSides<P extends number> = P | readonly [P, P] | readonly [P, P, P, P];
+
 /** Do rows and columns stay as many? `false` also where that is not known. */
 export type Keeps<K, O> = [Option<O, 'stride', 1>] extends [1]
   ? [Option<O, 'dilation', 1>] extends [1]
     ? K extends keyof HalfOf
-      ? [Option<O, 'padding', 0>] extends [HalfOf[K]]
+      ? [Option<O, 'padding', 0>] extends [AllSides<HalfOf[K]>]
         ? true
         : false
       : false

@@ -19,12 +19,15 @@ export interface AxisTerm {
   readonly window?: Window;
 }
 
-/** Element `stride·place + dilation·k − padding`, k < size, for every place; what lies outside the axis does not count. */
+/**
+ * Element `stride·place + dilation·k − padding[0]`, k < size, for every place; what lies outside the axis does not count.
+ * Inside loop bodies the padding depends on the iteration.
+ */
 export interface Window {
   readonly size: number;
   readonly stride: number;
   readonly dilation: number;
-  readonly padding: number;
+  readonly padding: readonly [before: Dim, after: Dim];
 }
 
 export interface AccessPattern {

@@ -43,7 +43,11 @@ describe('convolutions', () => {
       const halved = nn.conv2d('halved', same, 8, [3, 3], { stride: 2, padding: 1, bias: false });
       expectTypeOf(halved).toEqualTypeOf<Tensor<['B', 8, string, string]>>();
       const grouped = conv2d(halved, param('w', [8, 2, 1, 1]), undefined, { groups: 4 });
-      const doubled = upsampleNearest2d(grouped, { scale: 2 });
+      const even = nn.conv2d('even', grouped, 8, [2, 3], { padding: [0, 1, 1, 1] });
+      expectTypeOf(even).toEqualTypeOf<Tensor<['B', 8, string, string]>>();
+      const sides = nn.conv2d('sides', x, 4, 3, { padding: [1, 1, 1, 1] });
+      expectTypeOf(sides).toEqualTypeOf<Tensor<['B', 4, '8*H', '8*W']>>();
+      const doubled = upsampleNearest2d(even, { scale: 2 });
       const joined = add(doubled, conv2d(x, param('shortcut', [8, 4, 1, 1]), param('b', [8])));
       const back = convTranspose2d(maxPool2d(joined, { kernel: 2 }), param('up', [8, 3, 2, 2]), undefined, {
         stride: 2,
@@ -55,7 +59,9 @@ describe('convolutions', () => {
         "same = conv2d(x, same_weight, same_bias) {stride: [1,1], padding: [1,1], dilation: [1,1]} : f32[B, 6, 8*H, 8*W]",
         "halved = conv2d(same, halved_weight) {stride: [2,2], padding: [1,1], dilation: [1,1]} : f32[B, 8, 4*H, 4*W]",
         "grouped = conv2d(halved, w) {stride: [1,1], padding: [0,0], dilation: [1,1]} : f32[B, 8, 4*H, 4*W]",
-        "doubled = upsampleNearest2d(grouped) {scale: 2} : f32[B, 8, 8*H, 8*W]",
+        "even = conv2d(grouped, even_weight, even_bias) {stride: [1,1], padding: [0,1,1,1], dilation: [1,1]} : f32[B, 8, 4*H, 4*W]",
+        "sides = conv2d(x, sides_weight, sides_bias) {stride: [1,1], padding: [1,1], dilation: [1,1]} : f32[B, 4, 8*H, 8*W]",
+        "doubled = upsampleNearest2d(even) {scale: 2} : f32[B, 8, 8*H, 8*W]",
         "conv2d = conv2d(x, shortcut, b) {stride: [1,1], padding: [0,0], dilation: [1,1]} : f32[B, 8, 8*H, 8*W]",
         "joined = add(doubled, conv2d) : f32[B, 8, 8*H, 8*W]",
         "maxPool2d = maxPool2d(joined) {kernel: [2,2], stride: [2,2], padding: [0,0], dilation: [1,1]} : f32[B, 8, 4*H, 4*W]",
@@ -79,6 +85,8 @@ describe('convolutions', () => {
       trace((x) => conv2d(x, param('w', [4, 6, 3, 3]), undefined, { stride: 0 })),
       trace((x) => convTranspose2d(x, param('w', [4, 6, 3, 3]))),
       trace((x) => maxPool2d(x, { kernel: 3, padding: 2 })),
+      trace((x) => maxPool2d(x, { kernel: 3, padding: [0, 2, 0, 1] })),
+      trace((x) => nn.conv2d('c', x, 2, 3, { padding: [1, -1, 0, 0] })),
       trace((x) => upsampleNearest2d(x, { scale: 0.5 })),
       trace((x) => nn.groupNorm('n', x, { groups: 4 })),
       symbolic,
@@ -91,6 +99,8 @@ describe('convolutions', () => {
         "conv2d: expected stride to be two integers ≥ 1 (rows, columns), got [0, 0]",
         "convTranspose2d: expected a weight with 6 input channels for [1, 6, 9, 9], got [4, 6, 3, 3]",
         "maxPool2d: padding 2 is more than half of the window of 3",
+        "maxPool2d: padding 0 and 2 is more than half of the window of 3",
+        "conv2d: expected padding to be integers ≥ 0 (one, rows and columns, or top, bottom, left and right), got [1, -1, 0, 0]",
         "upsampleNearest2d: expected a positive integer as scale, got 0.5",
         "groupNorm: the channels of [1, 6, 9, 9] cannot be put into 4 groups",
         "conv2d: H elements in steps of 2 are no whole number for every H; write the extent as a multiple, such as '2*n'",

@@ -63,7 +63,7 @@ export const underWindows = (
 ): boolean =>
   axes.every(({ labels: [label = ''], window }, axis) => {
     if (!window) return true;
-    const first = (places.get(label) ?? 0) * window.stride - window.padding;
+    const first = (places.get(label) ?? 0) * window.stride - (window.padding[0] as number);
     const tap = ((index[axis] as number) - first) / window.dilation;
     return Number.isInteger(tap) && tap >= 0 && tap < window.size;
   });

@@ -264,6 +264,9 @@ const convCases = (
     { x: [2, 2, 1, 1], w: [3, 2, 3, 3], padding: [1, 1] },
     { x: [1, 2, 2, 3], w: [2, 2, 5, 7], padding: [4, 6] },
     { x: [1, 129, 3, 3], w: [2, 129, 3, 3] },
+    { x: [1, 3, 7, 6], w: [4, 3, 3, 4], padding: [0, 2, 1, 2] },
+    { x: [2, 2, 6, 8], w: [4, 1, 3, 3], stride: [2, 2], padding: [0, 1, 2, 0] },
+    { x: [1, 3, 7, 8], w: [4, 3, 3, 3], padding: [1, -2, 1, -1] },
   ] as const
 ).flatMap(({ x, w, ...given }) => {
   const attrs = { stride: [1, 1], padding: [0, 0], dilation: [1, 1], ...given };
@@ -280,6 +283,7 @@ const transposeCases = (
     { x: [1, 4, 5, 3], w: [4, 3, 3, 4], stride: [2, 3], padding: [1, 2], outputPadding: [1, 0] },
     { x: [1, 4, 3, 3], w: [4, 3, 3, 3], channelsPerGroup: 2, padding: [1, 1], dilation: [2, 1] },
     { x: [2, 6, 2, 3], w: [6, 2, 3, 1], channelsPerGroup: 2, stride: [3, 1] },
+    { x: [1, 3, 4, 5], w: [3, 2, 3, 3], stride: [2, 2], padding: [0, 1, 2, 0] },
   ] as const
 ).flatMap(({ x, w, ...given }) => {
   const attrs = {
@@ -303,6 +307,7 @@ const poolCases = (
     { kernel: [3, 3], stride: [2, 2], padding: [1, 1] },
     { kernel: [3, 2], stride: [1, 3], padding: [0, 1] },
     { kernel: [1, 3], stride: [1, 3] },
+    { kernel: [3, 2], stride: [2, 1], padding: [0, 1, 1, 0] },
   ] as const
 ).flatMap((given) =>
   [

@@ -1,14 +1,14 @@
 import { divDims, printShape } from '../../ir/dims.ts';
 import type { Dim, Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import type { FitsChannels, IsImage, Keeps, Pair, PerChannel, Slid } from '../window-shapes.ts';
+import type { FitsChannels, IsImage, Keeps, Padding, Pair, PerChannel, Slid } from '../window-shapes.ts';
 import { emit, expectThat } from './emit.ts';
 
 export interface ConvOptions {
   /** Elements between one place of the kernel and the next. Default: 1. */
   readonly stride?: Pair;
-  /** Zeros around the image. Default: 0. */
-  readonly padding?: Pair;
+  /** Zeros around the image: rows and columns, or above, below, left and right. Default: 0. */
+  readonly padding?: Padding;
   /** Elements between one tap of the kernel and the next. Default: 1. */
   readonly dilation?: Pair;
   /** Groups of channels that see only their own. Default: 1. */
@@ -24,10 +24,23 @@ export interface ConvTransposeOptions extends ConvOptions {
 export const pair = (value: Pair): readonly [number, number] =>
   typeof value === 'number' ? [value, value] : value;
 
+/** Padding as two numbers where opposite sides are equal, else as four. */
+export function paddingAttr(op: string, padding: Padding): readonly number[] {
+  const sides = typeof padding === 'number' ? [padding, padding] : padding;
+  expectThat(
+    sides.every((side) => Number.isInteger(side) && side >= 0),
+    op,
+    () =>
+      `expected padding to be integers ≥ 0 (one, rows and columns, or top, bottom, left and right), got [${sides.join(', ')}]`,
+  );
+  const [top, bottom, left, right] = sides;
+  return sides.length === 4 && top === bottom && left === right ? [top as number, left as number] : sides;
+}
+
 /** The attributes of windows. */
-export const windowAttrs = ({ stride = 1, padding = 0, dilation = 1 }: ConvOptions) => ({
+export const windowAttrs = (op: string, { stride = 1, padding = 0, dilation = 1 }: ConvOptions) => ({
   stride: pair(stride),
-  padding: pair(padding),
+  padding: paddingAttr(op, padding),
   dilation: pair(dilation),
 });
 
@@ -47,7 +60,7 @@ export function groupSize(op: string, shape: Shape, groups: number): Dim {
 /**
  * Convolution of an image [n, c, rows, columns] with a weight [out, c / groups, kernel rows, kernel columns] and perhaps a
  * bias [out], as PyTorch's: taps outside the image count as zero. A side of e elements becomes
- * ⌊(e + 2·padding - dilation·(kernel - 1) - 1) / stride⌋ + 1.
+ * ⌊(e + padding of both sides - dilation·(kernel - 1) - 1) / stride⌋ + 1.
  */
 export function conv2d<
   X extends Shape,
@@ -71,13 +84,13 @@ export function conv2d<
     () =>
       `expected a weight [out, ${inGroup}, rows, columns] for ${printShape(x.shape)} in ${given.groups ?? 1} groups, got ${printShape(weight.shape)}`,
   );
-  return emit('conv2d', bias ? [x, weight, bias] : [x, weight], windowAttrs(given));
+  return emit('conv2d', bias ? [x, weight, bias] : [x, weight], windowAttrs('conv2d', given));
 }
 
 /**
  * Transposed convolution of an image [n, c, rows, columns] with a weight [c, out / groups, kernel rows, kernel columns] and
  * perhaps a bias [out], as PyTorch's. A side of e elements becomes
- * (e - 1)·stride - 2·padding + dilation·(kernel - 1) + outputPadding + 1.
+ * (e - 1)·stride - padding of both sides + dilation·(kernel - 1) + outputPadding + 1.
  */
 export function convTranspose2d<X extends Shape, B extends Shape>(
   x: Tensor<X> & IsImage<'convTranspose2d', X>,
@@ -88,7 +101,7 @@ export function convTranspose2d<X extends Shape, B extends Shape>(
   const { outputPadding = 0, groups = 1 } = options;
   const channelsPerGroup = groupSize('convTranspose2d', x.shape, groups);
   return emit('convTranspose2d', bias ? [x, weight, bias] : [x, weight], {
-    ...windowAttrs(options),
+    ...windowAttrs('convTranspose2d', options),
     outputPadding: pair(outputPadding),
     channelsPerGroup,
   });

@@ -1,7 +1,7 @@
 import type { Shape } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
-import type { ChannelsOf, IsImage, Pair, Slid } from '../window-shapes.ts';
-import { pair } from './conv.ts';
+import type { ChannelsOf, IsImage, Padding, Pair, Slid } from '../window-shapes.ts';
+import { paddingAttr, pair } from './conv.ts';
 import { emit, expectThat } from './emit.ts';
 
 export interface PoolOptions {
@@ -9,14 +9,14 @@ export interface PoolOptions {
   readonly kernel: Pair;
   /** Elements between one place of the window and the next. Default: the size of the window. */
   readonly stride?: Pair;
-  /** Rows and columns around the image, at most half of the window. Default: 0. */
-  readonly padding?: Pair;
+  /** Around the image: rows and columns, or above, below, left and right; at most half of the window. Default: 0. */
+  readonly padding?: Padding;
 }
 
-const attrsOf = ({ kernel, stride = kernel, padding = 0 }: PoolOptions) => ({
+const attrsOf = (op: string, { kernel, stride = kernel, padding = 0 }: PoolOptions) => ({
   kernel: pair(kernel),
   stride: pair(stride),
-  padding: pair(padding),
+  padding: paddingAttr(op, padding),
 });
 
 /** Largest element under a window that slides over rows and columns of [n, c, rows, columns], as PyTorch's. */
@@ -24,7 +24,7 @@ export function maxPool2d<X extends Shape>(
   x: Tensor<X> & IsImage<'maxPool2d', X>,
   options: PoolOptions & { readonly dilation?: Pair },
 ): Tensor<Slid<X, ChannelsOf<X>, false>> {
-  return emit('maxPool2d', [x], { ...attrsOf(options), dilation: pair(options.dilation ?? 1) });
+  return emit('maxPool2d', [x], { ...attrsOf('maxPool2d', options), dilation: pair(options.dilation ?? 1) });
 }
 
 /**
@@ -36,7 +36,7 @@ export function avgPool2d<X extends Shape>(
   options: PoolOptions & { readonly countIncludePad?: boolean },
 ): Tensor<Slid<X, ChannelsOf<X>, false>> {
   return emit('avgPool2d', [x], {
-    ...attrsOf(options),
+    ...attrsOf('avgPool2d', options),
     countIncludePad: options.countIncludePad ?? true,
   });
 }

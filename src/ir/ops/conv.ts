@@ -8,6 +8,7 @@ import {
   imageShape,
   pairAttr,
   places,
+  printPadding,
   UNIT_WINDOWS,
   type Windows,
   windowsOf,
@@ -165,11 +166,11 @@ function transposed(operands: readonly TensorType[], attrs: Attrs) {
   const extent = (input: Dim, axis: 0 | 1): Dim => {
     const { size, stride, dilation, padding } = windows[axis];
     const steps = mulDims(stride, addDims(input, -1));
-    const total = addDims(steps, dilation * (size - 1) + 1 - 2 * padding + extra[axis]);
+    const total = addDims(steps, dilation * (size - 1) + 1 + extra[axis], mulDims(-1, addDims(...padding)));
     check(
       typeof total !== 'number' || total > 0,
       op,
-      () => `padding ${padding} leaves nothing of axis ${axis + 2} of ${printShape(x.shape)}`,
+      () => `padding ${printPadding(padding)} leaves nothing of axis ${axis + 2} of ${printShape(x.shape)}`,
     );
     return total;
   };
@@ -180,7 +181,12 @@ function transposed(operands: readonly TensorType[], attrs: Attrs) {
 /** Does every element of the result lie under exactly one element of the input, as patches side by side do? */
 const tiles = (windows: Windows, extra: readonly [number, number], axis: 0 | 1): boolean => {
   const { size, stride, dilation, padding } = windows[axis];
-  return size === stride && padding === 0 && extra[axis] === 0 && (dilation === 1 || size === 1);
+  return (
+    size === stride &&
+    padding.every((side) => side === 0) &&
+    extra[axis] === 0 &&
+    (dilation === 1 || size === 1)
+  );
 };
 
 const convTranspose2d: OpDef = {

@@ -3,14 +3,27 @@ import type { Attrs, TensorType } from '../node.ts';
 import { pattern } from '../pattern.ts';
 import { check, type OpDef } from './op.ts';
 import { count, numberAttr, take } from './support.ts';
-import { forEachTap, imageShape, pairAttr, places, UNIT_WINDOWS, windowsOf, windowTerm } from './window.ts';
+import {
+  forEachTap,
+  imageShape,
+  pairAttr,
+  places,
+  printPadding,
+  UNIT_WINDOWS,
+  windowsOf,
+  windowTerm,
+} from './window.ts';
 
 const windowsOfPool = (op: string, attrs: Attrs) => {
   const size = pairAttr(op, attrs, 'kernel', 1);
   const windows = windowsOf(op, { ...UNIT_WINDOWS, ...attrs }, size);
   for (const { padding, size: extent } of windows) {
     // A window outside the image altogether would have no maximum and no mean.
-    check(2 * padding <= extent, op, () => `padding ${padding} is more than half of the window of ${extent}`);
+    check(
+      padding.every((side) => typeof side !== 'number' || 2 * side <= extent),
+      op,
+      () => `padding ${printPadding(padding)} is more than half of the window of ${extent}`,
+    );
   }
   return windows;
 };

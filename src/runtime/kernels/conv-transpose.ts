@@ -2,7 +2,7 @@ import { reshapeLayout, sliceLayout } from '../../layout/layout.ts';
 import { defineKernel, type Kernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
 import { expect, expectShape, type KernelOptions, printShape } from './options.ts';
-import { atFirst, type Extents4, expectImage, type Pair, type WindowOptions } from './window.ts';
+import { atFirst, type Extents4, expectImage, type Pair, sidesOf, type WindowOptions } from './window.ts';
 
 /*
  * One thread an output element, which gathers the input elements whose windows cover it: products are added over kernel
@@ -129,14 +129,16 @@ export function convTranspose2d(
   const [, outGroup, ...kernel] = weight.shape as readonly number[] as Extents4;
   const outChannels = (channels / channelsPerGroup) * outGroup;
   if (bias) expectShape(op, 'a bias', bias, [outChannels]);
+  const sides = sidesOf(padding);
   const extent = (axis: 0 | 1): number =>
     (extents[axis] - 1) * stride[axis] -
-    2 * padding[axis] +
+    (sides[2 * axis] as number) -
+    (sides[2 * axis + 1] as number) +
     dilation[axis] * (kernel[axis] - 1) +
     1 +
     outputPadding[axis];
   expectShape(op, 'a result', into, [batch, outChannels, extent(0), extent(1)]);
-  const scalars = [...extents, ...kernel, ...stride, ...padding, ...dilation];
+  const scalars = [...extents, ...kernel, ...stride, sides[0], sides[2], ...dilation];
   const [out, source, taps] = [into.view, x.view, weight.view];
   const folded = reshapeLayout(taps.layout, [channels, outGroup, kernel[0] * kernel[1]]);
   const run = (

@@ -4,7 +4,7 @@ import { defineKernel, type Kernel, type KernelArray, type KernelThis } from '..
 import type { Tensor } from '../tensor.ts';
 import { axesOf, forEachFolded } from './fold.ts';
 import { expect, expectShape, type KernelOptions, printShape } from './options.ts';
-import { atFirst, type Extents4, expectImage, expectPlaces, type WindowOptions } from './window.ts';
+import { atFirst, type Extents4, expectImage, expectPlaces, sidesOf, type WindowOptions } from './window.ts';
 
 /*
  * One thread an output element: z output channel, y row, x column. Products are added over kernel rows, kernel columns and
@@ -234,6 +234,7 @@ export function conv2d(
     }
     return into;
   }
+  const [top, , left] = sidesOf(padding);
   const scalars = [
     inGroup,
     outChannels / groups,
@@ -242,13 +243,14 @@ export function conv2d(
     kernelRows,
     kernelColumns,
     stride[0],
-    padding[0],
-    padding[1],
+    top,
+    left,
     dilation[0],
     dilation[1],
   ];
   const reach = dilation[1] * (kernelColumns - 1);
-  const [left, right] = [padding[1], padding[1] + columns - reach];
+  // Columns whose taps all lie inside the image.
+  const [first, end] = [left, left + columns - reach];
   const run = (target: StorageView, image: StorageView, taps: StorageView, add: StorageView | undefined) => {
     if (stride[1] !== 1) {
       dispatchBiased(into, strided, target, [image, taps], add, [...scalars, stride[1]]);
@@ -261,17 +263,18 @@ export function conv2d(
     });
     const edge = (from: number, to: number): void => {
       if (to <= from) return;
-      const numbers = scalars.with(8, padding[1] - from);
+      const numbers = scalars.with(8, left - from);
       dispatchBiased(into, dense, part(from, to), [image, taps], add, numbers);
     };
-    if (right <= left || groups > 1) {
+    const stop = Math.min(end, outColumns);
+    if (stop <= first || groups > 1) {
       edge(0, outColumns);
       return;
     }
-    edge(0, left);
-    edge(right, outColumns);
+    edge(0, first);
+    edge(stop, outColumns);
     const numbers = scalars.filter((_, i) => i !== 1 && i !== 3 && i !== 8);
-    dispatchBiased(into, interior, part(left, right), [image, taps], add, numbers);
+    dispatchBiased(into, interior, part(first, stop), [image, taps], add, numbers);
   };
   const [out, source, kernel] = [into.view, x.view, weight.view];
   const taps = reshapeLayout(kernel.layout, [outChannels, inGroup, kernelRows * kernelColumns]);

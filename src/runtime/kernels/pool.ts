@@ -1,7 +1,7 @@
 import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
 import { expectShape, type KernelOptions } from './options.ts';
-import { expectImage, expectPlaces, forEachPlane, type Pair } from './window.ts';
+import { expectImage, expectPlaces, forEachPlane, type Padding, type Pair, sidesOf } from './window.ts';
 
 /* One thread an output element: z batch and channel, y row, x column. Rows, then columns of the window, in this order. */
 
@@ -45,7 +45,7 @@ const LOWEST = -3.4028234663852886e38;
 export interface PoolOptions extends KernelOptions {
   readonly kernel: Pair;
   readonly stride: Pair;
-  readonly padding?: Pair;
+  readonly padding?: Padding;
 }
 
 /** Largest element under a window that slides over rows and columns of x [n, c, rows, columns]. */
@@ -55,7 +55,8 @@ export function maxPool2d(
 ): Tensor {
   const [, channels, rows, columns] = expectImage('maxPool2d', x);
   expectPlaces('maxPool2d', x, into, channels, kernel, { stride, padding, dilation });
-  const scalars = [LOWEST, rows, columns, ...kernel, ...stride, ...padding, ...dilation];
+  const [top, , left] = sidesOf(padding);
+  const scalars = [LOWEST, rows, columns, ...kernel, ...stride, top, left, ...dilation];
   forEachPlane(into.view, x.view, (out, image) => {
     into.device.dispatch(largest, out, [image], scalars);
   });
@@ -112,7 +113,8 @@ export function avgPool2d(
 ): Tensor {
   const [, channels, rows, columns] = expectImage('avgPool2d', x);
   expectPlaces('avgPool2d', x, into, channels, kernel, { stride, padding });
-  const scalars = [rows, columns, ...kernel, ...stride, ...padding, countIncludePad ? 1 : 0];
+  const [top, , left] = sidesOf(padding);
+  const scalars = [rows, columns, ...kernel, ...stride, top, left, countIncludePad ? 1 : 0];
   forEachPlane(into.view, x.view, (out, image) => {
     into.device.dispatch(average, out, [image], scalars);
   });

@@ -7,9 +7,17 @@ import { expect, expectShape, printShape } from './options.ts';
 /** Rows and columns. */
 export type Pair = readonly [number, number];
 
+export type Padding = Pair | Sides;
+/** What is above, below, left and right. Negative below or on the right: elements left out. */
+export type Sides = readonly [top: number, bottom: number, left: number, right: number];
+
+export const sidesOf = (padding: Padding): Sides =>
+  padding.length === 4 ? padding : [padding[0], padding[0], padding[1], padding[1]];
+
 export interface WindowOptions {
   readonly stride?: Pair;
-  readonly padding?: Pair;
+  /** Rows and columns around the image, or what is above, below, left and right of it. */
+  readonly padding?: Padding;
   readonly dilation?: Pair;
 }
 
@@ -29,9 +37,10 @@ export const places = (
   extent: number,
   size: number,
   stride: number,
-  padding: number,
+  before: number,
+  after: number,
   dilation: number,
-): number => Math.floor((extent + 2 * padding - dilation * (size - 1) - 1) / stride) + 1;
+): number => Math.floor((extent + before + after - dilation * (size - 1) - 1) / stride) + 1;
 
 /** Throws UserError unless `into` has the places of the windows over the rows and columns of `x`. */
 export function expectPlaces(
@@ -43,11 +52,12 @@ export function expectPlaces(
   { stride = [1, 1], padding = [0, 0], dilation = [1, 1] }: WindowOptions,
 ): void {
   const [batch, , rows, columns] = expectImage(op, x);
+  const [top, bottom, left, right] = sidesOf(padding);
   expectShape(op, 'a result', into, [
     batch,
     channels,
-    places(rows, size[0], stride[0], padding[0], dilation[0]),
-    places(columns, size[1], stride[1], padding[1], dilation[1]),
+    places(rows, size[0], stride[0], top, bottom, dilation[0]),
+    places(columns, size[1], stride[1], left, right, dilation[1]),
   ]);
 }
 
