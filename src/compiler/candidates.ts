@@ -115,7 +115,7 @@ export class Candidates {
     const byPeak = ranked(outlines, (one) => [loopPeak(one, 1), one.kernels]);
     if (budget === undefined) return byPeak;
     const byCost = ranked(outlines, (one) => {
-      const chunkSize = largestChunk({ ...one, storagePerUnit: 0 }, budget, cap);
+      const chunkSize = largestChunk({ ...one, storages: [] }, budget, cap);
       return [one.costAt(Math.max(chunkSize, 1)), loopPeak(one, 1)];
     });
     return [...new Set([...byPeak, ...byCost])];

@@ -1,3 +1,4 @@
+import { describeCut, type NodeCut } from '../ir/flow.ts';
 import type { ValueId } from '../ir/node.ts';
 import { loopCost, workOf } from './cost.ts';
 import { type GraphIndex, indexGraph } from './graph-index.ts';
@@ -79,6 +80,6 @@ const choiceKey = ({ region, chunkSize, inner = [] }: Choice): string =>
 
 /** Text that two regions share only if they are equal. */
 export function regionKey({ cuts, extent }: Region): string {
-  const [id, { axis, multiple }] = [...cuts].at(-1) as [ValueId, { axis: number; multiple: number }];
-  return `${[...cuts.keys()].join(' ')} ${id} ${axis} ${multiple} ${extent}`;
+  const [id, cut] = [...cuts].at(-1) as [ValueId, NodeCut];
+  return `${[...cuts.keys()].join(' ')} ${id} ${describeCut(cut)} ${cut.multiple} ${extent}`;
 }

@@ -1,4 +1,4 @@
-import type { Cut } from '../ir/flow.ts';
+import type { NodeCut } from '../ir/flow.ts';
 import { type Graph, type Node, type OpNode, operandsOf, type ValueId } from '../ir/node.ts';
 import { type GraphIndex, indexGraph } from './graph-index.ts';
 import type { Choice } from './region.ts';
@@ -133,7 +133,7 @@ function expand(
   };
   /** The same choice in the whole graph, a number of layers further on than in the shortened one. */
   const moved = (choice: Choice, by: number): Choice => {
-    const cuts = new Map<ValueId, Cut>();
+    const cuts = new Map<ValueId, NodeCut>();
     for (const [id, cut] of choice.region.cuts) {
       const layer = layerOf(id);
       const at = index.definedAt.get(id) as number;

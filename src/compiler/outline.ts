@@ -1,6 +1,7 @@
-import type { Cut } from '../ir/flow.ts';
+import { type Cut, describeCut, type NodeCut } from '../ir/flow.ts';
 import { BYTES_PER_ELEMENT, type LoopResult, type OpNode, type ValueId } from '../ir/node.ts';
 import { loopCost, workOf } from './cost.ts';
+import type { Growth } from './evaluate.ts';
 import { arrange, type Region, usedOutside } from './region.ts';
 import { bytesBetween, type State } from './state.ts';
 import type { Weights } from './weights.ts';
@@ -13,8 +14,8 @@ export interface Outline {
   readonly region: Region;
   /** Live bytes around the body. */
   readonly fixedBytes: number;
-  /** Most live bytes of the body per unit of chunk size. */
-  readonly bytesPerUnit: number;
+  /** Live bytes of the body. */
+  readonly body: readonly Growth[];
   readonly kernels: number;
   readonly costAt: (chunkSize: number) => number;
   /** Regions with the same key run the same kernels; they differ in views. */
@@ -30,12 +31,12 @@ export function outline(state: State, region: Region, weights: Weights): Outline
     body = outlineBody(state, region, arrangement.inside);
     bodies.set(region, body);
   }
-  const { results, kernels, bytesPerUnit, key } = body;
+  const { results, kernels, bytes, key } = body;
   const loop = { slices: [], results, extent: region.extent };
   return {
     region,
     fixedBytes: bytesBetween(state, arrangement) + body.resultBytes,
-    bytesPerUnit,
+    body: bytes,
     kernels: kernels.length,
     costAt: (chunkSize) =>
       loopCost(kernels, loop, kernels.length, chunkSize, state.index.types, weights).total,
@@ -44,7 +45,8 @@ export function outline(state: State, region: Region, weights: Weights): Outline
 }
 
 /** What does not depend on the loops around a region. */
-interface Body extends Pick<Outline, 'bytesPerUnit' | 'key'> {
+interface Body extends Pick<Outline, 'key'> {
+  readonly bytes: readonly Growth[];
   readonly kernels: readonly OpNode[];
   readonly results: readonly LoopResult[];
   readonly resultBytes: number;
@@ -88,8 +90,8 @@ function outlineBody(state: State, region: Region, inside: readonly OpNode[]): B
     kernels,
     results,
     resultBytes: results.reduce((sum, { shape }) => sum + count(shape) * BYTES_PER_ELEMENT, 0),
-    bytesPerUnit: most / region.extent,
-    key: `${kernels.map(({ id }) => id).join(' ')} ${region.extent} ${region.cuts.get(last.id)?.axis}`,
+    bytes: [{ fixed: 0, perUnit: most / region.extent }],
+    key: `${kernels.map(({ id }) => id).join(' ')} ${region.extent} ${describeCut(region.cuts.get(last.id) as NodeCut)}`,
   };
 }
 

@@ -1,3 +1,4 @@
+import { describeCut, type NodeCut } from '../ir/flow.ts';
 import type { OpNode } from '../ir/node.ts';
 import { type Evaluation, loopPeak } from './evaluate.ts';
 import type { Outline } from './outline.ts';
@@ -48,9 +49,9 @@ export function distinct(candidates: readonly Candidate[], count: number): Candi
   for (const candidate of candidates) {
     const { arrangement, region } = candidate.evaluation;
     const last = arrangement.inside.at(-1) as OpNode;
-    const cut = region.cuts.get(last.id);
+    const cut = describeCut(region.cuts.get(last.id) as NodeCut);
     const calls = candidate.evaluation.calls.map((id) => id.split(' ')[0]).join(' ');
-    const key = `${calls} ${region.extent} ${cut?.axis} ${candidate.chunkSize}`;
+    const key = `${calls} ${region.extent} ${cut} ${candidate.chunkSize}`;
     if (seen.has(key)) continue;
     seen.add(key);
     chosen.push(candidate);

@@ -1,6 +1,6 @@
 import { invariant } from '../errors.ts';
 import { addDims, type Dim, type Shape } from '../ir/dims.ts';
-import { backward, type Cut, type Flow, isObstacle } from '../ir/flow.ts';
+import { backward, type Cut, type Flow, isContraction, isObstacle, type NodeCut } from '../ir/flow.ts';
 import type {
   Graph,
   GraphInput,
@@ -20,10 +20,14 @@ import { freshNames, loopNames, numbered } from './names.ts';
 
 /** Nodes to run inside one loop, in execution order, each with the one axis it is cut along. */
 export interface Region {
-  readonly cuts: ReadonlyMap<ValueId, Cut>;
+  readonly cuts: ReadonlyMap<ValueId, NodeCut>;
   /** Units of the loop: every node's cut axis has `multiple · extent` elements. */
   readonly extent: number;
 }
+
+/** Does every storage of the body grow with the chunk size, from nothing? */
+export const isProportional = ({ cuts }: Region): boolean =>
+  [...cuts.values()].every((cut) => !isContraction(cut));
 
 /** A region with its chunk size: one loop of a plan. */
 export interface Choice {

@@ -1,4 +1,4 @@
-import type { Cut } from '../ir/flow.ts';
+import type { NodeCut } from '../ir/flow.ts';
 import type { OpNode, TensorType, ValueId } from '../ir/node.ts';
 import type { GraphIndex } from './graph-index.ts';
 import { arrange, type Region, usedOutside } from './region.ts';
@@ -23,7 +23,7 @@ export function repeatsOf(index: GraphIndex, region: Region): Repeat[] {
     if (node.kind === 'loop' || taken.has(node.id) || !alike(node, last)) continue;
     const match = matchRegion(index, region, ids, node);
     if (!match || [...match.values()].some((id) => taken.has(id))) continue;
-    const cuts = new Map(ids.map((id) => [match.get(id) as ValueId, region.cuts.get(id) as Cut]));
+    const cuts = new Map(ids.map((id) => [match.get(id) as ValueId, region.cuts.get(id) as NodeCut]));
     const repeat = { cuts: inOrder(index, cuts), extent: region.extent };
     if (!arrange(index, repeat)) continue;
     for (const id of match.values()) taken.add(id);
@@ -37,7 +37,7 @@ const nodeOf = (index: GraphIndex, id: ValueId): OpNode | undefined => {
   return node?.kind === 'op' ? node : undefined;
 };
 
-const inOrder = (index: GraphIndex, cuts: ReadonlyMap<ValueId, Cut>): Map<ValueId, Cut> =>
+const inOrder = (index: GraphIndex, cuts: ReadonlyMap<ValueId, NodeCut>): Map<ValueId, NodeCut> =>
   new Map(
     [...cuts].sort(([a], [b]) => (index.definedAt.get(a) as number) - (index.definedAt.get(b) as number)),
   );

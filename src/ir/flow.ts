@@ -6,6 +6,24 @@ export interface Cut {
   readonly multiple: number;
 }
 
+/**
+ * How a loop cuts what a node contracts: unit u of the loop covers elements `multiple·u … multiple·(u + 1)` of the label, and
+ * every iteration makes a part of the whole result.
+ */
+export interface Contraction {
+  readonly contracts: string;
+  readonly multiple: number;
+}
+
+/** What a loop does to a node: it makes a part of its result, or a part of the sum that its result is. */
+export type NodeCut = Cut | Contraction;
+
+export const isContraction = (cut: NodeCut): cut is Contraction => 'contracts' in cut;
+
+/** `axis 1`, or `the sum over k`. */
+export const describeCut = (cut: NodeCut): string =>
+  isContraction(cut) ? `sum over ${cut.contracts}` : `axis ${cut.axis}`;
+
 /** The four rules of the search. */
 export type Rule = 'basic' | 'alignment' | 'traceability' | 'unique';
 

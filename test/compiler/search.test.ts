@@ -16,7 +16,7 @@ function search(graph: Graph, peak: string): { regions: string[]; rejections: st
 }
 
 const show = ({ cuts, extent }: Region): string =>
-  `${extent}: ${[...cuts].map(([id, { axis, multiple }]) => `${id}/${axis}${multiple === 1 ? '' : `×${multiple}`}`).join(' ')}`;
+  `${extent}: ${[...cuts].map(([id, { multiple, ...cut }]) => `${id}/${'axis' in cut ? cut.axis : cut.contracts}${multiple === 1 ? '' : `×${multiple}`}`).join(' ')}`;
 
 describe('search', () => {
   it('finds the regions of attention and says what stops the others', () => {
