@@ -67,6 +67,7 @@ export const unchunkedPlan = (plan: Plan): Plan => ({
   program: plan.unchunkedProgram,
   planned: plan.unchunked,
   loops: [],
+  predictedSeconds: plan.predictedSeconds / (1 + plan.predictedSlowdown),
   predictedSlowdown: 0,
   cost: { nodes: 0, flops: 0, density: 0, stride: 0, total: 0 },
 });

@@ -1,5 +1,6 @@
 import type { Node } from '../ir/node.ts';
 import { loopCost } from './cost.ts';
+import type { Weights } from './cost-model.ts';
 import { type Evaluation, evaluate, largestChunk, loopPeak } from './evaluate.ts';
 import { regionKey } from './family.ts';
 import { outline } from './outline.ts';
@@ -9,7 +10,6 @@ import type { Region } from './region.ts';
 import { type Rejection, searchRegions } from './search.ts';
 import { locate, type Spot } from './spot.ts';
 import type { State } from './state.ts';
-import type { Weights } from './weights.ts';
 
 export interface CandidateOptions {
   /** Largest single storage in bytes. */

@@ -1,10 +1,9 @@
 import { loopSizes } from '../ir/loop.ts';
 import type { LoopNode, OpNode, TensorType } from '../ir/node.ts';
-import { BYTES_PER_ELEMENT, type Graph } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import type { CostTerms } from '../ir/plan.ts';
+import type { Weights } from './cost-model.ts';
 import type { GraphIndex } from './graph-index.ts';
-import type { Weights } from './weights.ts';
 
 interface Work {
   readonly flops: number;
@@ -88,27 +87,3 @@ export const scaleCost = (cost: CostTerms, by: number): CostTerms => ({
   stride: cost.stride * by,
   total: cost.total * by,
 });
-
-/** Seconds for the graph without loops: every kernel is issued once and is bound by arithmetic or by memory. */
-export function unchunkedSeconds(graph: Graph, types: GraphIndex['types'], weights: Weights): number {
-  let seconds = 0;
-  for (const node of graph.nodes) {
-    if (node.kind === 'loop' || isView(node)) continue;
-    const { flops, elements } = workOf(node, types);
-    const memory = (elements * BYTES_PER_ELEMENT) / weights.bytesPerSecond;
-    seconds += weights.dispatchSeconds + Math.max(flops / weights.flopsPerSecond, memory);
-  }
-  return seconds;
-}
-
-/** Seconds a loop adds: its kernels are issued once a chunk, and what it sees whole is read once a chunk. */
-export function addedSeconds(
-  loop: LoopNode,
-  calls: number,
-  types: GraphIndex['types'],
-  weights: Weights,
-): number {
-  const again = loopSizes(loop).chunks - 1;
-  const whole = loop.whole.reduce((sum, id) => sum + count((types.get(id) as TensorType).shape), 0);
-  return again * (calls * weights.dispatchSeconds + (whole * BYTES_PER_ELEMENT) / weights.bytesPerSecond);
-}

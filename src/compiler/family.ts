@@ -1,10 +1,10 @@
 import { describeCut, type NodeCut } from '../ir/flow.ts';
 import type { ValueId } from '../ir/node.ts';
 import { loopCost, workOf } from './cost.ts';
+import type { Weights } from './cost-model.ts';
 import { type GraphIndex, indexGraph } from './graph-index.ts';
 import { arrange, type Choice, type Region, renameChoice, sketchLoop } from './region.ts';
 import type { Repeat } from './repeats.ts';
-import type { Weights } from './weights.ts';
 
 /** Loops that were chosen together: a region and its repeats, with one chunk size and the same loops inside. */
 export interface Family {

@@ -2,12 +2,12 @@ import { UserError } from '../errors.ts';
 import type { Bindings } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Plan } from '../ir/plan.ts';
+import { COST_MODELS } from './cost-models/index.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
 import { smallestPeak } from './select.ts';
 import { simplify } from './simplify.ts';
 import { specialise } from './specialise.ts';
 import { analyse } from './state.ts';
-import { WEIGHTS } from './weights.ts';
 
 export interface MaxLengthOptions extends Omit<PlanOptions, 'dims' | 'budget'> {
   /** The named dimension whose longest value is searched. */
@@ -138,8 +138,8 @@ class Probe {
 
   smallest(length: number): number {
     return this.#known(this.#smallest, length, true, () => {
-      const { backend, signal } = this.#options;
-      const options = { budget: undefined, cap: this.#cap, weights: WEIGHTS[backend], signal };
+      const { backend, signal, costModel = COST_MODELS[backend] } = this.#options;
+      const options = { budget: undefined, cap: this.#cap, weights: costModel.weights, signal };
       try {
         return smallestPeak(this.graphAt(length), options);
       } catch (error) {

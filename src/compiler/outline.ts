@@ -1,10 +1,10 @@
 import { type Cut, describeCut, type NodeCut } from '../ir/flow.ts';
 import { BYTES_PER_ELEMENT, type LoopResult, type OpNode, type ValueId } from '../ir/node.ts';
 import { loopCost, workOf } from './cost.ts';
+import type { Weights } from './cost-model.ts';
 import type { Growth } from './evaluate.ts';
 import { arrange, type Region, usedOutside } from './region.ts';
 import { bytesBetween, type State } from './state.ts';
-import type { Weights } from './weights.ts';
 
 /**
  * What a loop over a region takes, read off the storages of the graph without the loop: nothing is built or lowered.

@@ -1,13 +1,13 @@
 import { invariant } from '../errors.ts';
 import type { Graph, ValueId } from '../ir/node.ts';
 import { loopCost } from './cost.ts';
+import type { Weights } from './cost-model.ts';
 import { evaluate } from './evaluate.ts';
 import { choicesOf, type Family, familyOf, innerCost, keyOf, replaceInner } from './family.ts';
 import type { Candidate } from './ranking.ts';
 import { type Choice, renameChoice, sketchLoops } from './region.ts';
 import { type Repeat, repeatsOf } from './repeats.ts';
 import { analyse, type State } from './state.ts';
-import type { Weights } from './weights.ts';
 
 /** A state of the dynamic programme: loops chosen so far, and the exact memory of the graph with them. */
 export interface PartialPlan {

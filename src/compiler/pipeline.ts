@@ -5,18 +5,19 @@ import type { Backend } from '../ir/ops/op.ts';
 import type { Budget, Plan } from '../ir/plan.ts';
 import { verify } from '../ir/verify.ts';
 import { budgetBytes } from './budget.ts';
+import type { CostModel } from './cost-model.ts';
+import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
 import { lower } from './lower.ts';
 import { type Choice, placeLoops } from './region.ts';
 import { reportLoops } from './report.ts';
 import type { Rejection } from './search.ts';
+import { programSeconds } from './seconds.ts';
 import { select } from './select.ts';
 import { simplify } from './simplify.ts';
 import { skipMasked } from './skip-masked.ts';
-import { skippedSeconds } from './skipped-work.ts';
 import { specialise } from './specialise.ts';
 import { analyse } from './state.ts';
-import { WEIGHTS } from './weights.ts';
 
 export interface PlanOptions {
   /** Values of the named dimensions, all of them. */
@@ -25,6 +26,8 @@ export interface PlanOptions {
   /** Largest single storage in bytes. */
   readonly cap?: number;
   readonly backend: Backend;
+  /** The speed of the device (default: the figures that autochunk ships for the backend). */
+  readonly costModel?: CostModel;
   /** Called after every pass with its time. */
   readonly onPass?: (name: string, ms: number) => void;
   /** Told of every obstacle the search met: which rule stopped a chunk flow, at which node; of equal layers, in the few searched. */
@@ -57,7 +60,8 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
       return result;
     });
   const cap = checkCap(options.cap);
-  const weights = WEIGHTS[options.backend];
+  const costModel = options.costModel ?? COST_MODELS[options.backend];
+  const { weights } = costModel;
 
   const bound = graphPass('specialise', () => specialise(graph, options.dims));
   const whole = graphPass('simplify', () => simplify(bound));
@@ -87,11 +91,14 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
         choices,
         unchunked: analyse(whole, cap),
         planned: analyse(chunked, cap),
-        skippedSeconds: skippedSeconds(complete, program, weights),
       },
       weights,
     ),
   );
+  const seconds = pass('predict time', () => ({
+    unchunked: programSeconds(unchunkedProgram, costModel),
+    planned: programSeconds(program, costModel),
+  }));
 
   invariant(
     budget === undefined || planned.peakBytes <= budget,
@@ -109,6 +116,8 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
     unchunked,
     planned,
     ...summary,
+    predictedSeconds: seconds.planned,
+    predictedSlowdown: seconds.unchunked === 0 ? 0 : seconds.planned / seconds.unchunked - 1,
     passes,
   };
 }

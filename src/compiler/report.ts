@@ -5,15 +5,14 @@ import type { LoopNode, OpNode, TensorType, ValueId } from '../ir/node.ts';
 import type { CostTerms, LoopReport } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
 import { evalAttrs } from './attrs.ts';
-import { addCosts, addedSeconds, loopCost, NO_COST, scaleCost, unchunkedSeconds } from './cost.ts';
+import { addCosts, loopCost, NO_COST, scaleCost } from './cost.ts';
+import type { Weights } from './cost-model.ts';
 import { type Choice, sketchLoops } from './region.ts';
 import { analyse, type State } from './state.ts';
-import type { Weights } from './weights.ts';
 
 export interface LoopSummary {
   readonly loops: readonly LoopReport[];
   readonly cost: CostTerms;
-  readonly predictedSlowdown: number;
 }
 
 /** A lowered plan and what it was made from. */
@@ -23,8 +22,6 @@ export interface Lowered {
   /** The graph without loops. */
   readonly unchunked: State;
   readonly planned: State;
-  /** What masks let the loops leave out. */
-  readonly skippedSeconds: number;
 }
 
 /** What every loop of a lowered plan is for and what it costs, against the same graph without loops. */
@@ -38,11 +35,8 @@ export function reportLoops(lowered: Lowered, weights: Weights): LoopSummary {
     iterations: 1,
     peak: undefined,
   });
-  const { index } = lowered.unchunked;
-  const seconds = unchunkedSeconds(index.graph, index.types, weights);
   const { loops, cost } = reporter;
-  const added = reporter.addedSeconds - lowered.skippedSeconds;
-  return { loops, cost, predictedSlowdown: seconds === 0 ? 0 : added / seconds };
+  return { loops, cost };
 }
 
 /** What is around a loop. */
@@ -62,7 +56,6 @@ interface Around {
 class Reporter {
   readonly loops: LoopReport[] = [];
   cost = NO_COST;
-  addedSeconds = 0;
   readonly #lowered: Lowered;
   readonly #weights: Weights;
   /** The plan without one of the loops inside loops, by the place of that loop. */
@@ -89,7 +82,6 @@ class Reporter {
     const once = loopCost(nodes, bindLoop(loop, around), calls, chunkSize, types, this.#weights);
     const cost = scaleCost(once, iterations);
     this.cost = addCosts(this.cost, cost);
-    this.addedSeconds += iterations * addedSeconds(loop, calls, types, this.#weights);
     const peak = around.peak ?? peakOf(planned, loop.results[0]?.id ?? '');
     const without =
       around.loops.length === 0

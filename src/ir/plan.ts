@@ -82,6 +82,8 @@ export interface Plan {
   readonly unchunked: Estimate;
   readonly planned: Estimate;
   readonly loops: readonly LoopReport[];
+  /** Predicted seconds of one run. */
+  readonly predictedSeconds: number;
   /** Predicted time of the plan over the time of the unchunked program, minus 1. */
   readonly predictedSlowdown: number;
   readonly cost: CostTerms;

@@ -51,6 +51,7 @@ export function planOf(unchunkedText: string, chunkedText: string, dims: Record<
     unchunked,
     planned,
     loops,
+    predictedSeconds: 0.00051,
     predictedSlowdown: 0.021,
     cost,
     passes: [],

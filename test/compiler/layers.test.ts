@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseBudget } from '../../src/compiler/budget.ts';
+import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
 import { shortenLayers } from '../../src/compiler/layers.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
 import { type Choice, sketchLoops } from '../../src/compiler/region.ts';
@@ -7,7 +8,6 @@ import { select } from '../../src/compiler/select.ts';
 import { simplify } from '../../src/compiler/simplify.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
 import { analyse } from '../../src/compiler/state.ts';
-import { WEIGHTS } from '../../src/compiler/weights.ts';
 import type { Graph } from '../../src/ir/node.ts';
 import { verify } from '../../src/ir/verify.ts';
 import { GraphBuilder, gptGraph } from '../support/graphs.ts';
@@ -16,7 +16,7 @@ const NO_CAP = Number.POSITIVE_INFINITY;
 const gpt = (layers: number): Graph =>
   simplify(specialise(gptGraph({ layers, width: 8, heads: 2, vocabulary: 11, headless: true }), { N: 24 }));
 const choose = (graph: Graph): Choice[] =>
-  select(graph, { budget: undefined, cap: NO_CAP, weights: WEIGHTS.cpu });
+  select(graph, { budget: undefined, cap: NO_CAP, weights: COST_MODELS.cpu.weights });
 const peakOf = (graph: Graph, choices: readonly Choice[]): number =>
   analyse(sketchLoops(graph, choices), NO_CAP).peak;
 

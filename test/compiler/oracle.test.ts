@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
 import { type Choice, renameChoice, sketchLoops } from '../../src/compiler/region.ts';
 import { searchRegions } from '../../src/compiler/search.ts';
 import { select } from '../../src/compiler/select.ts';
 import { simplify } from '../../src/compiler/simplify.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
 import { analyse, analyseBody, type State } from '../../src/compiler/state.ts';
-import { WEIGHTS } from '../../src/compiler/weights.ts';
 import type { Graph, ValueId } from '../../src/ir/node.ts';
 import { attentionGraph, GraphBuilder, mlpGraph } from '../support/graphs.ts';
 
@@ -98,7 +98,7 @@ describe('the search, against trying every region', () => {
     ['residual layers', residualGraph()],
   ])('reaches the smallest peak of %s', (_name, graph) => {
     const whole = simplify(specialise(graph, { N: 9 }));
-    const choices = select(whole, { budget: undefined, cap: NO_CAP, weights: WEIGHTS.cpu });
+    const choices = select(whole, { budget: undefined, cap: NO_CAP, weights: COST_MODELS.cpu.weights });
     expect(peakOf(whole, choices)).toBeLessThanOrEqual(smallestPeak(whole));
   });
 });

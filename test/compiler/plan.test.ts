@@ -205,6 +205,7 @@ describe('plan', () => {
         "skip masked",
         "estimate planned",
         "report",
+        "predict time",
       ]
     `);
     expect(rejections[0]).toMatchInlineSnapshot(`

@@ -1,15 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { parseBudget } from '../../src/compiler/budget.ts';
+import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
 import { lower } from '../../src/compiler/lower.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
+import { programSeconds } from '../../src/compiler/seconds.ts';
 import { skipMasked } from '../../src/compiler/skip-masked.ts';
-import { skippedSeconds } from '../../src/compiler/skipped-work.ts';
-import { WEIGHTS } from '../../src/compiler/weights.ts';
 import { loopSizes } from '../../src/ir/loop.ts';
 import type { Graph } from '../../src/ir/node.ts';
 import type { Plan } from '../../src/ir/plan.ts';
 import { printProgram } from '../../src/ir/print.ts';
-import type { Step } from '../../src/ir/program.ts';
+import type { Program, Step } from '../../src/ir/program.ts';
 import { openDevice } from '../../src/runtime/index.ts';
 import { comparePlan } from '../../src/testing/compare.ts';
 import { testBackends } from '../support/backends.ts';
@@ -128,15 +128,15 @@ describe('skipMasked', () => {
     const causal = plan(attentionGraph(4, 32), options);
     expect(causal.predictedSlowdown).toBeLessThan(-0.2);
     const { program, unchunkedProgram } = causal;
-    expect(skippedSeconds(program, program, WEIGHTS.webasm)).toBe(0);
     // Chunks of 55 rows: a little more than half of the scores are computed.
     const ratio = masks(program.steps) / masks(unchunkedProgram.steps);
-    const whole = lower(causal.graph);
-    const none = { ...whole, steps: whole.steps.filter(({ kind }) => kind !== 'loop') };
-    const all = skippedSeconds(whole, none, WEIGHTS.webasm);
-    const skipped = skippedSeconds(whole, program, WEIGHTS.webasm);
-    expect(skipped / all).toBeGreaterThan(0.9 * (1 - ratio));
-    expect(skipped / all).toBeLessThan(1.1 * (1 - ratio));
+    const seconds = (steps: Program['steps']): number =>
+      programSeconds({ ...program, steps }, COST_MODELS.webasm);
+    const whole = lower(causal.graph).steps;
+    const outside = seconds(whole.filter(({ kind }) => kind !== 'loop'));
+    const share = (seconds(program.steps) - outside) / (seconds(whole) - outside);
+    expect(share).toBeGreaterThan(0.9 * ratio);
+    expect(share).toBeLessThan(1.1 * ratio);
   });
 
   it.each(testBackends)('keeps every bit on %s', async (backend) => {

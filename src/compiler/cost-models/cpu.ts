@@ -1,0 +1,48 @@
+import type { CostModel } from '../cost-model.ts';
+
+export const cpu: CostModel = {
+  version: 1,
+  backend: 'cpu',
+  adapter: 'any',
+  source: 'assumed',
+  note: 'one dispatch, one matmul and one addition on a two-core server (webgpu: a small integrated GPU), for all classes',
+  kernels: {
+    matmul: {
+      dispatchSeconds: 0.000009,
+      flopsPerSecond: 700000000,
+      bytesPerSecond: 2700000000,
+      halfElements: 0,
+    },
+    convolution: {
+      dispatchSeconds: 0.000009,
+      flopsPerSecond: 700000000,
+      bytesPerSecond: 2700000000,
+      halfElements: 0,
+    },
+    rows: {
+      dispatchSeconds: 0.000009,
+      flopsPerSecond: 700000000,
+      bytesPerSecond: 2700000000,
+      halfElements: 0,
+    },
+    elementwise: {
+      dispatchSeconds: 0.000009,
+      flopsPerSecond: 700000000,
+      bytesPerSecond: 2700000000,
+      halfElements: 0,
+    },
+    copy: {
+      dispatchSeconds: 0.000009,
+      flopsPerSecond: 700000000,
+      bytesPerSecond: 2700000000,
+      halfElements: 0,
+    },
+  },
+  weights: {
+    nodes: 1,
+    flops: 1.5873015873015872e-8,
+    density: 1,
+    stride: 0.01,
+    saturation: 6300,
+  },
+};

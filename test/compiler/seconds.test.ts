@@ -1,0 +1,104 @@
+import { describe, expect, it } from 'vitest';
+import type { CostModel, KernelRates } from '../../src/compiler/cost-model.ts';
+import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
+import { KERNEL_CLASSES, type KernelClass } from '../../src/compiler/kernel-class.ts';
+import { lower } from '../../src/compiler/lower.ts';
+import { plan } from '../../src/compiler/pipeline.ts';
+import { callSeconds, callsOf, programSeconds } from '../../src/compiler/seconds.ts';
+import type { Program } from '../../src/ir/program.ts';
+import { GraphBuilder, gptGraph, mlpGraph } from '../support/graphs.ts';
+
+const rates = (over: Partial<KernelRates> = {}): KernelRates => ({
+  dispatchSeconds: 1e-6,
+  flopsPerSecond: 1e9,
+  bytesPerSecond: 1e9,
+  halfElements: 0,
+  ...over,
+});
+
+const model = (over: Partial<Record<KernelClass, Partial<KernelRates>>> = {}): CostModel => ({
+  ...COST_MODELS.webasm,
+  kernels: Object.fromEntries(
+    KERNEL_CLASSES.map((kind) => [kind, rates(over[kind])]),
+  ) as CostModel['kernels'],
+});
+
+describe('callsOf', () => {
+  it('tells the classes of kernels apart', () => {
+    const b = new GraphBuilder('classes');
+    const x = b.input('x', [8, 16]);
+    const image = b.input('image', [1, 4, 9, 9]);
+    const w = b.param('w', [16, 5]);
+    const outputs = [
+      b.op('product', 'matmul', [x, w]),
+      b.op('paired', 'einsum', [x, w], { equation: { text: 'ab,bc->ac' } }),
+      b.op('conv', 'conv2d', [image, b.param('kernel', [2, 4, 3, 3])]),
+      b.op('soft', 'softmax', [x], { axis: 1 }),
+      b.op('total', 'sum', [x], { axis: 1 }),
+      b.op('pooled', 'maxPool2d', [image], { kernel: [2, 2], stride: [2, 2] }),
+      b.op('act', 'gelu', [x]),
+      b.op('crossed', 'relu', [b.op('turned', 'permute', [x], { axes: [1, 0] })]),
+      b.op('rows', 'embedding', [b.param('table', [1000, 16]), b.input('ids', [8], 'i32')]),
+      b.op('joined', 'concat', [x, x], { axis: 0 }),
+    ];
+    const program = lower(b.build(Object.fromEntries(outputs.map((value) => [value, value]))));
+    const calls = callsOf(program).map(
+      ({ node, work }) => `${node.op}: ${work.kind}, ${work.flops} flops, ${work.bytes} bytes`,
+    );
+    expect(calls).toMatchInlineSnapshot(`
+      [
+        "matmul: matmul, 1280 flops, 992 bytes",
+        "einsum: matmul, 1280 flops, 992 bytes",
+        "conv2d: convolution, 7056 flops, 1976 bytes",
+        "softmax: rows, 2560 flops, 1024 bytes",
+        "sum: rows, 128 flops, 544 bytes",
+        "maxPool2d: rows, 256 flops, 1552 bytes",
+        "gelu: elementwise, 1024 flops, 1024 bytes",
+        "relu: copy, 128 flops, 1024 bytes",
+        "embedding: copy, 0 flops, 1056 bytes",
+        "concat: copy, 0 flops, 2048 bytes",
+      ]
+    `);
+  });
+});
+
+describe('programSeconds', () => {
+  it('is the roofline of every call', () => {
+    const work = { flops: 3000, bytes: 2000, elements: 100 };
+    expect(callSeconds(work, rates())).toBeCloseTo(1e-6 + 3e-6, 15);
+    expect(callSeconds(work, rates({ bytesPerSecond: 1e8 }))).toBeCloseTo(1e-6 + 2e-5, 15);
+    expect(callSeconds(work, rates({ halfElements: 300 }))).toBeCloseTo(1e-6 + 4 * 3e-6, 15);
+    expect(callSeconds({ flops: 0, bytes: 0, elements: 0 }, rates({ halfElements: 3 }))).toBe(1e-6);
+  });
+
+  it('counts a loop once an iteration, the last one at its own length', () => {
+    const planned = plan(mlpGraph(8, 64), { dims: { N: 50 }, backend: 'cpu', budget: { kind: 'min' } });
+    const [loop] = planned.loops;
+    const free = rates({ flopsPerSecond: 1e30, bytesPerSecond: 1e30 });
+    const onlyDispatches = {
+      ...model(),
+      kernels: Object.fromEntries(KERNEL_CLASSES.map((kind) => [kind, free])) as CostModel['kernels'],
+    };
+    const count = (program: Program): number => callsOf(program).reduce((sum, { times }) => sum + times, 0);
+    const calls = count(planned.program);
+    const unchunked = count(planned.unchunkedProgram);
+    expect(loop?.chunks).toBeGreaterThan(1);
+    expect(programSeconds(planned.unchunkedProgram, onlyDispatches)).toBeCloseTo(unchunked * 1e-6, 12);
+    expect(programSeconds(planned.program, onlyDispatches)).toBeCloseTo(calls * 1e-6, 12);
+    expect(calls).toBeGreaterThan(unchunked);
+  });
+
+  it('predicts no slowdown for a plan without loops, and the slowdown of the two programs for others', () => {
+    const graph = gptGraph({ layers: 1, width: 16, heads: 2, vocabulary: 11 });
+    const options = { dims: { N: 64 }, backend: 'webasm', costModel: model() } as const;
+    const whole = plan(graph, { ...options, budget: { kind: 'share', share: 1 } });
+    expect(whole.predictedSlowdown).toBe(0);
+    const planned = plan(graph, { ...options, budget: { kind: 'min' } });
+    const seconds = programSeconds(planned.program, model());
+    expect(planned.predictedSeconds).toBe(seconds);
+    expect(1 + planned.predictedSlowdown).toBeCloseTo(
+      seconds / programSeconds(planned.unchunkedProgram, model()),
+      12,
+    );
+  });
+});
