@@ -7,6 +7,7 @@ import { BudgetError } from './budget.ts';
 import { WINDOW } from './candidates.ts';
 import { evaluate, loopPeak } from './evaluate.ts';
 import { patternOf } from './graph-index.ts';
+import { order } from './order.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
 import { type Rejection, searchRegions } from './search.ts';
 import { simplify } from './simplify.ts';
@@ -91,7 +92,7 @@ export interface AxisExplanation {
  * @throws UserError for a name that no node has, for dimensions that do not fit, and for a cap that cannot be kept.
  */
 export function explain(graph: Graph, options: PlanOptions, names: readonly string[] = []): Explanation {
-  const whole = analyse(simplify(specialise(graph, options.dims)), Number.POSITIVE_INFINITY);
+  const whole = analyse(order(simplify(specialise(graph, options.dims))), Number.POSITIVE_INFINITY);
   const asked = names.map((name) => findNode(whole.index.graph, name));
   const least = plan(graph, { ...options, budget: { kind: 'min' } });
   const { chosen, unmet } = choose(graph, options, least);

@@ -3,6 +3,7 @@ import type { Bindings } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Plan } from '../ir/plan.ts';
 import { COST_MODELS } from './cost-models/index.ts';
+import { order } from './order.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
 import { smallestPeak } from './select.ts';
 import { simplify } from './simplify.ts';
@@ -141,7 +142,7 @@ class Probe {
       const { backend, signal, costModel = COST_MODELS[backend] } = this.#options;
       const options = { budget: undefined, cap: this.#cap, weights: costModel.weights, signal };
       try {
-        return smallestPeak(this.graphAt(length), options);
+        return smallestPeak(order(this.graphAt(length)), options);
       } catch (error) {
         if (error instanceof UserError) return Number.POSITIVE_INFINITY;
         throw error;

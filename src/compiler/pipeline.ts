@@ -9,6 +9,7 @@ import type { CostModel } from './cost-model.ts';
 import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
 import { lower } from './lower.ts';
+import { order } from './order.ts';
 import { type Choice, placeLoops } from './region.ts';
 import { reportLoops } from './report.ts';
 import type { Rejection } from './search.ts';
@@ -68,11 +69,12 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const unchunkedProgram = pass('lower unchunked', () => lower(whole));
   const unchunked = pass('estimate', () => estimate(unchunkedProgram));
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
+  const ordered = graphPass('order', () => orderFor(budget, whole, unchunked.peakBytes));
   const choices = pass(
     'search and select',
     () =>
-      options.choose?.(whole) ??
-      select(whole, {
+      options.choose?.(ordered) ??
+      select(ordered, {
         budget,
         cap,
         weights,
@@ -80,7 +82,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
         ...(options.onRejection ? { onRejection: options.onRejection } : {}),
       }),
   );
-  const chunked = graphPass('place loops', () => placeLoops(whole, choices));
+  const chunked = graphPass('place loops', () => placeLoops(ordered, choices));
   const complete = pass('lower', () => lower(chunked));
   const program = pass('skip masked', () => skipMasked(complete));
   const planned = pass('estimate planned', () => estimate(program));
@@ -89,7 +91,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
       {
         program,
         choices,
-        unchunked: analyse(whole, cap),
+        unchunked: analyse(ordered, cap),
         planned: analyse(chunked, cap),
       },
       weights,
@@ -121,6 +123,10 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
     passes,
   };
 }
+
+/** The author's order stays where it meets the budget. */
+const orderFor = (budget: number | undefined, graph: Graph, peakBytes: number): Graph =>
+  budget !== undefined && peakBytes <= budget ? graph : order(graph);
 
 function checkCap(cap: number | undefined): number {
   if (cap === undefined) return Number.POSITIVE_INFINITY;

@@ -199,6 +199,7 @@ describe('plan', () => {
         "simplify",
         "lower unchunked",
         "estimate",
+        "order",
         "search and select",
         "place loops",
         "lower",
