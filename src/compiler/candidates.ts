@@ -89,21 +89,29 @@ export class Candidates {
     const { state, at, inner, kind } = spot;
     const node = state.index.graph.nodes[at];
     if (node === undefined || node.kind === 'loop') return [];
-    const { window = WINDOW } = this.#options;
-    const from = Math.max(0, at - window);
-    const around = state.index.graph.nodes.slice(from, at + window + 1);
-    const local = `${node.id}: ${around.map((node) => this.#number(node)).join(' ')}`;
-    // Partial plans that are the same around a node, down to the bytes, differ elsewhere.
-    const key = `${kind} ${budget} ${local} ${state.before.slice(from, at + window + 1).join(' ')}`;
+    const key = `${budget} ${this.#situation(spot)}`;
     let evaluations = this.#evaluated.get(key);
     if (!evaluations) {
-      const regions = this.#regions(state, at, local, inner !== undefined);
+      const regions = this.#regions(state, at, inner !== undefined);
       evaluations = this.#best(regions, spot, budget).flatMap((region) => evaluate(state, region) ?? []);
       if (kind === 'oversized')
         evaluations = evaluations.filter(({ loop }) => loop.results.every(({ id }) => id !== node.id));
       this.#evaluated.set(key, evaluations);
     }
     return evaluations;
+  }
+
+  /** Text that two spots share only if their plans are the same around them, down to the bytes. */
+  #situation({ state, at, kind }: Spot): string {
+    const { window = WINDOW } = this.#options;
+    const [from, to] = [Math.max(0, at - window), at + window + 1];
+    return `${kind} ${this.#nodesAround(state.graph.nodes, at)} ${state.before.slice(from, to).join(' ')}`;
+  }
+
+  #nodesAround(nodes: readonly Node[], at: number): string {
+    const { window = WINDOW } = this.#options;
+    const around = nodes.slice(Math.max(0, at - window), at + window + 1);
+    return `${this.#number(nodes[at] as Node)}: ${around.map((node) => this.#number(node)).join(' ')}`;
   }
 
   #best(regions: readonly Region[], { state, kind }: Spot, budget: number | undefined): Region[] {
@@ -122,8 +130,9 @@ export class Candidates {
   }
 
   /** The regions around a node; they depend on the nodes around it alone. */
-  #regions({ index }: State, at: number, key: string, inBody: boolean): readonly Region[] {
+  #regions({ index, graph }: State, at: number, inBody: boolean): readonly Region[] {
     const { window = WINDOW, onRejection } = this.#options;
+    const key = this.#nodesAround(graph.nodes, at);
     let regions = this.#found.get(key);
     if (!regions) {
       // What stops a flow inside a body is cut already: no reason to give.

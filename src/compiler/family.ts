@@ -69,11 +69,18 @@ export function innerCost(index: GraphIndex, choice: Choice, weights: Weights): 
 }
 
 /** Text that two lists of families share only if they are the same loops. */
-export const keyOf = (families: readonly Family[]): string =>
-  families
-    .map(({ choices }) => choices.map(choiceKey).sort().join(';'))
-    .sort()
-    .join('|');
+export const keyOf = (families: readonly Family[]): string => families.map(familyKey).sort().join('|');
+
+const familyKeys = new WeakMap<Family, string>();
+
+function familyKey(family: Family): string {
+  let key = familyKeys.get(family);
+  if (key === undefined) {
+    key = family.choices.map(choiceKey).sort().join(';');
+    familyKeys.set(family, key);
+  }
+  return key;
+}
 
 const choiceKey = ({ region, chunkSize, inner = [] }: Choice): string =>
   `${regionKey(region)} ${chunkSize} [${inner.map(choiceKey).sort().join(';')}]`;

@@ -15,7 +15,19 @@ export interface GraphIndex {
   readonly outputs: ReadonlySet<ValueId>;
 }
 
+const indices = new WeakMap<Graph, GraphIndex>();
+
+/** The index of a graph. Graphs are immutable: each is indexed once. */
 export function indexGraph(graph: Graph): GraphIndex {
+  let index = indices.get(graph);
+  if (!index) {
+    index = makeIndex(graph);
+    indices.set(graph, index);
+  }
+  return index;
+}
+
+function makeIndex(graph: Graph): GraphIndex {
   const types = new Map<ValueId, TensorType>();
   const definedAt = new Map<ValueId, number>();
   const usedAt = new Map<ValueId, number[]>();

@@ -24,24 +24,39 @@ export interface Outline {
 
 /** Undefined when the region is not convex. */
 export function outline(state: State, region: Region, weights: Weights): Outline | undefined {
-  const arrangement = arrange(state.index, region);
-  if (!arrangement) return undefined;
+  const first = state.index.definedAt.get(region.cuts.keys().next().value as ValueId) as number;
+  const nodes = interval(state, region, first);
+  const arrangement = nodes ? undefined : arrange(state.index, region);
+  const inside = nodes ?? arrangement?.inside;
+  if (!inside) return undefined;
   let body = bodies.get(region);
   if (!body) {
-    body = outlineBody(state, region, arrangement.inside);
+    body = outlineBody(state, region, inside);
     bodies.set(region, body);
   }
   const { results, kernels, bytes, key } = body;
   const loop = { slices: [], results, extent: region.extent };
+  const aroundBytes = arrangement ? bytesBetween(state, arrangement) : (state.before[first] as number);
   return {
     region,
-    fixedBytes: bytesBetween(state, arrangement) + body.resultBytes,
+    fixedBytes: aroundBytes + body.resultBytes,
     body: bytes,
     kernels: kernels.length,
     costAt: (chunkSize) =>
       loopCost(kernels, loop, kernels.length, chunkSize, state.index.types, weights).total,
     key,
   };
+}
+
+/** The nodes of a region that leaves none out from its first to its last: nothing moves to make room for its loop. */
+function interval({ index }: State, { cuts }: Region, first: number): readonly OpNode[] | undefined {
+  const { nodes } = index.graph;
+  const stop = first + cuts.size;
+  for (let position = first; position < stop; position++) {
+    const node = nodes[position];
+    if (node?.kind !== 'op' || !cuts.has(node.id)) return undefined;
+  }
+  return nodes.slice(first, stop) as readonly OpNode[];
 }
 
 /** What does not depend on the loops around a region. */

@@ -4,8 +4,9 @@ import { loopCost } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import { evaluate } from './evaluate.ts';
 import { choicesOf, type Family, familyOf, innerCost, keyOf, replaceInner } from './family.ts';
+import type { GraphIndex } from './graph-index.ts';
 import type { Candidate } from './ranking.ts';
-import { type Choice, renameChoice, sketchLoops } from './region.ts';
+import { arrange, type Choice, type Region, renameChoice, sketchLoops } from './region.ts';
 import { type Repeat, repeatsOf } from './repeats.ts';
 import { analyse, type State } from './state.ts';
 
@@ -25,6 +26,7 @@ export class PartialPlans {
   readonly #cap: number;
   readonly #weights: Weights;
   readonly #known = new Map<string, PartialPlan>();
+  readonly #repeats = new Map<Region, readonly Repeat[]>();
 
   constructor(graph: Graph, cap: number, weights: Weights) {
     this.#graph = graph;
@@ -57,7 +59,7 @@ export class PartialPlans {
    * The partial plan with a candidate's loop, and the same loop over every repeat that exceeds the budget too. A loop
    * inside loops is put into all loops of their family.
    */
-  extend(partial: PartialPlan, candidate: Candidate, budget: number): PartialPlan {
+  extend(partial: PartialPlan, candidate: Candidate, budget: number): { child: PartialPlan; family: Family } {
     const { state } = partial;
     const { spot, evaluation, chunkSize, cost } = candidate;
     const { region } = evaluation;
@@ -67,16 +69,30 @@ export class PartialPlans {
       const { inner = [] } = loop;
       const model = replaceInner(family.model, loop, { ...loop, inner: [...inner, added] });
       const extended = familyOf(model, family.repeats, family.cost / family.repeats.length + cost);
-      return this.of(partial.families.map((other) => (other === family ? extended : other)));
+      const child = this.of(partial.families.map((other) => (other === family ? extended : other)));
+      return { child, family: extended };
     }
     const exceeds = (id: ValueId): boolean => {
       const at = state.index.definedAt.get(id) as number;
       return (state.peaks[at] as number) > budget || state.oversized.includes(at);
     };
-    const repeats = repeatsOf(state.index, region).filter(
-      (repeat) => repeat.region === region || [...repeat.region.cuts.keys()].some(exceeds),
+    const repeats = this.repeats(region).filter(
+      (repeat) =>
+        repeat.region === region ||
+        (isFree(state.index, repeat.region) && [...repeat.region.cuts.keys()].some(exceeds)),
     );
-    return this.of([...partial.families, familyOf({ region, chunkSize }, repeats, cost)]);
+    const family = familyOf({ region, chunkSize }, repeats, cost);
+    return { child: this.of([...partial.families, family]), family };
+  }
+
+  /** The regions of the graph that compute the same as one of it. */
+  repeats(region: Region): readonly Repeat[] {
+    let repeats = this.#repeats.get(region);
+    if (!repeats) {
+      repeats = repeatsOf(this.empty.state.index, region);
+      this.#repeats.set(region, repeats);
+    }
+    return repeats;
   }
 
   /** A plan without some of the loops of its families. */
@@ -114,3 +130,8 @@ export class PartialPlans {
     for (const partial of beam) this.#known.set(keyOf(partial.families), partial);
   }
 }
+
+/** Can a loop be placed over a region where others are placed already? */
+const isFree = (index: GraphIndex, region: Region): boolean =>
+  [...region.cuts.keys()].every((id) => index.graph.nodes[index.definedAt.get(id) ?? -1]?.kind === 'op') &&
+  arrange(index, region) !== undefined;

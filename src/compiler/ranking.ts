@@ -73,8 +73,8 @@ export function preferred(candidates: Candidate[]): Candidate[] {
   return along.length > 0 ? along : among;
 }
 
-/** By peak, then by how many nodes run at it. */
-export const compareStates = (a: State, b: State): number =>
-  a.oversized.length - b.oversized.length || a.peak - b.peak || atPeak(a) - atPeak(b);
-export const lowerThan = (a: State, b: State): boolean => compareStates(a, b) < 0;
-const atPeak = ({ peaks, peak }: State): number => peaks.filter((bytes) => bytes === peak).length;
+/** How two plans for a graph compare: storages over the cap, the peak, how many nodes run at it. */
+export type Outlook = Pick<State, 'oversized' | 'peak' | 'atPeak'>;
+export const compareStates = (a: Outlook, b: Outlook): number =>
+  a.oversized.length - b.oversized.length || a.peak - b.peak || a.atPeak - b.atPeak;
+export const lowerThan = (a: Outlook, b: Outlook): boolean => compareStates(a, b) < 0;

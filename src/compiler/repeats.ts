@@ -102,12 +102,20 @@ function joined(index: GraphIndex, id: ValueId, match: ReadonlyMap<ValueId, Valu
   return undefined;
 }
 
-const alike = (a: OpNode, b: OpNode): boolean =>
-  a === b ||
-  (a.op === b.op &&
-    a.operands.length === b.operands.length &&
-    sameType(a, b) &&
-    JSON.stringify([a.attrs, a.hints?.noChunk]) === JSON.stringify([b.attrs, b.hints?.noChunk]));
+const alike = (a: OpNode, b: OpNode): boolean => a === b || kindOf(a) === kindOf(b);
+
+const kinds = new WeakMap<OpNode, string>();
+
+/** Text that nodes share that compute the same of operands of the same types. */
+function kindOf(node: OpNode): string {
+  let kind = kinds.get(node);
+  if (kind === undefined) {
+    const { op, operands, dtype, shape, attrs, hints } = node;
+    kind = JSON.stringify([op, operands.length, dtype, shape, attrs, hints?.noChunk]);
+    kinds.set(node, kind);
+  }
+  return kind;
+}
 
 const sameType = (a: TensorType, b: TensorType): boolean =>
   a.dtype === b.dtype && a.shape.length === b.shape.length && a.shape.every((dim, i) => dim === b.shape[i]);

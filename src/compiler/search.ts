@@ -28,8 +28,12 @@ export function searchRegions(index: GraphIndex, peak: number, options: SearchOp
   const highest = Math.min(index.graph.nodes.length - 1, peak + options.window);
   const regions: Region[] = [];
   const seen = new Set<string>();
+  const from = new Set<ValueId>(definedBy(index.graph.nodes[peak] as Node).map(({ id }) => id));
   for (let last = peak; last <= highest; last++) {
     const node = index.graph.nodes[last] as Node;
+    // A flow goes through operands: only what is computed from the peak leads back to it.
+    if (last > peak && !operandsOf(node).some((id) => from.has(id))) continue;
+    for (const { id } of definedBy(node)) from.add(id);
     if (node.kind === 'loop') continue;
     for (const [axis, extent] of node.shape.entries()) {
       for (const multiples = [1]; multiples.length > 0; ) {
@@ -37,9 +41,12 @@ export function searchRegions(index: GraphIndex, peak: number, options: SearchOp
         const key = `${last} ${axis} ${multiple}`;
         if (seen.has(key) || (extent as number) % multiple !== 0 || extent === multiple) continue;
         seen.add(key);
-        const flow = new ChunkFlow(index, lowest, last, { axis, multiple }, options.onRejection);
+        const flow = new ChunkFlow(index, last, { axis, multiple }, options.onRejection);
+        flow.follow(peak);
+        const reaches = flow.reaches(peak);
+        if (reaches) flow.follow(lowest);
         for (const step of flow.steps) multiples.push(multiple * step);
-        if (!flow.reaches(peak)) continue;
+        if (!reaches) continue;
         const units = (extent as number) / multiple;
         for (let first = peak; first >= lowest; first--) {
           if (!flow.reaches(first)) continue;
@@ -51,19 +58,20 @@ export function searchRegions(index: GraphIndex, peak: number, options: SearchOp
   return regions;
 }
 
-/** One chunk flow, from an axis of the node at `last` back to the node at `lowest`. */
+/** One chunk flow, from an axis of the node at `last` back. */
 class ChunkFlow {
   /** Factors by which a coarser cut of the last node would pass an obstacle. */
   readonly steps = new Set<number>();
   readonly #index: GraphIndex;
   readonly #last: number;
+  /** The nodes behind this position have been passed. */
+  #next: number;
   readonly #cuts = new Map<number, Cut>();
   readonly #hoisted = new Set<number>();
   readonly #reject: (node: ValueId, obstacle: Obstacle) => void;
 
   constructor(
     index: GraphIndex,
-    lowest: number,
     last: number,
     cut: Cut,
     onRejection: ((rejection: Rejection) => void) | undefined,
@@ -72,7 +80,12 @@ class ChunkFlow {
     this.#last = last;
     this.#reject = (node, obstacle) => onRejection?.({ node, ...obstacle });
     this.#cuts.set(last, cut);
-    for (let position = last; position >= lowest; position--) this.#pass(position);
+    this.#next = last;
+  }
+
+  /** Goes on as far back as the node at a position. */
+  follow(position: number): void {
+    for (; this.#next >= position; this.#next--) this.#pass(this.#next);
   }
 
   /** Is the node at this position cut by the flow? */

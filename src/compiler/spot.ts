@@ -21,6 +21,8 @@ export interface Spot {
     readonly iterations: number;
     /** From the values of the body to those that the family's model names. */
     readonly names: ReadonlyMap<ValueId, ValueId>;
+    /** Most live bytes of what runs in the bodies around this one, beside the loops that lead here. */
+    readonly besides: number;
   };
 }
 
@@ -38,7 +40,11 @@ export function locate(state: State, families: readonly Family[], kind: Spot['ki
   }
 }
 
-function enter(node: LoopNode, { inner }: Spot, families: readonly Family[]): NonNullable<Spot['inner']> {
+function enter(
+  node: LoopNode,
+  { state, at, inner }: Spot,
+  families: readonly Family[],
+): NonNullable<Spot['inner']> {
   const [first] = node.results as [LoopNode['results'][number]];
   const names = new Map(inner?.names ?? namesOf(first.id, families));
   for (const { id, value } of node.results) names.set(value, names.get(id) ?? id);
@@ -48,7 +54,8 @@ function enter(node: LoopNode, { inner }: Spot, families: readonly Family[]): No
   const loop = inner ? (inner.loop.inner ?? []).find(computes) : family?.model;
   invariant(family && loop, () => `no choice made the loop of ${first.id}`);
   const iterations = (inner?.iterations ?? 1) * loopSizes(node).chunks;
-  return { family, loop, iterations, names };
+  const besides = inner ? Math.max(inner.besides, ...state.peaks.filter((_, other) => other !== at)) : 0;
+  return { family, loop, iterations, names, besides };
 }
 
 /** From the values of a repeat to those of its family's model. */

@@ -17,6 +17,7 @@ import type { Arrangement } from './region.ts';
 
 /** A graph, or the body of a loop, with its exact memory, node by node. */
 export interface State {
+  readonly graph: Graph;
   readonly index: GraphIndex;
   /** The index as the lives of storages see it: what a body hands out is written where it belongs, nothing stays alive for it. */
   readonly lifetimes: GraphIndex;
@@ -28,6 +29,8 @@ export interface State {
   readonly peak: number;
   /** The first node that runs at the peak. */
   readonly peakAt: number;
+  /** How many nodes run at the peak. */
+  readonly atPeak: number;
   /** Storages of the graph larger than the cap, by the node that allocates them. */
   readonly oversized: readonly number[];
   readonly sizes: Sizes;
@@ -44,7 +47,6 @@ export const fits = ({ peak, oversized }: State, budget: number): boolean =>
 
 /** Lowers a graph and runs its steps on a counter. The figures are those of `estimate(lower(graph))`. */
 export function analyse(graph: Graph, cap: number): State {
-  const index = indexGraph(graph);
   const outer = inputPlaces(graph);
   const around = { fresh: numbered(), bindings: {} };
   const block = new Block(around, outer, donatedTo(graph));
@@ -58,14 +60,13 @@ export function analyse(graph: Graph, cap: number): State {
     sizes.set(input.id, bytes);
     live += bytes;
   }
-  return count({ index, lifetimes: index, around, sizes }, block.groups, live, [outer, block.places], cap);
+  return count({ graph, isBody: false, around, sizes }, block.groups, live, [outer, block.places], cap);
 }
 
 /** The body of the loop at a position of a graph, on top of all that is alive around it. */
 export function analyseBody(state: State, position: number, cap: number): State {
   const loop = state.index.graph.nodes[position];
   invariant(loop?.kind === 'loop', () => `there is no loop at ${position}`);
-  const index = indexGraph(loop.body);
   const around = bodySurroundings(loop, { ...state.around, fresh: numbered(`${loop.body.name} `) });
   const block = new Block(around, state.places);
   block.enter(loop);
@@ -78,18 +79,23 @@ export function analyseBody(state: State, position: number, cap: number): State 
     live = simulate([step], live, sizes, {}, () => {});
   }
   const [, ...groups] = block.groups;
-  const lifetimes = { ...index, outputs: new Set<ValueId>() };
-  return count({ index, lifetimes, around, sizes }, groups, live, [state.places, block.places], cap);
+  return count(
+    { graph: loop.body, isBody: true, around, sizes },
+    groups,
+    live,
+    [state.places, block.places],
+    cap,
+  );
 }
 
+/** The figures of a graph that is lowered. What only a plan that goes on is asked for is made when it is. */
 function count(
-  facts: Pick<State, 'index' | 'lifetimes' | 'around' | 'sizes'>,
+  { graph, isBody, around, sizes }: Pick<State, 'around' | 'sizes'> & { graph: Graph; isBody: boolean },
   groups: readonly (readonly Step[])[],
   start: number,
   known: readonly Places[],
   cap: number,
 ): State {
-  const { sizes } = facts;
   let live = start;
   const before: number[] = [];
   const peaks: number[] = [];
@@ -107,6 +113,42 @@ function count(
     if (tooLarge) oversized.push(position);
     if (peak > (peaks[peakAt] as number)) peakAt = position;
   });
+  const peak = Math.max(live, peaks[peakAt] ?? live);
+  const atPeak = peaks.reduce((count, bytes) => count + (bytes === peak ? 1 : 0), 0);
+  let index: GraphIndex | undefined;
+  let lifetimes: GraphIndex | undefined;
+  let storages: Pick<State, 'places' | 'valuesIn'> | undefined;
+  return {
+    graph,
+    around,
+    before,
+    peaks,
+    peak,
+    peakAt,
+    atPeak,
+    oversized,
+    sizes,
+    groups,
+    get index() {
+      index ??= indexGraph(graph);
+      return index;
+    },
+    get lifetimes() {
+      lifetimes ??= isBody ? { ...this.index, outputs: new Set<ValueId>() } : this.index;
+      return lifetimes;
+    },
+    get places() {
+      storages ??= storagesIn(known);
+      return storages.places;
+    },
+    get valuesIn() {
+      storages ??= storagesIn(known);
+      return storages.valuesIn;
+    },
+  };
+}
+
+function storagesIn(known: readonly Places[]): Pick<State, 'places' | 'valuesIn'> {
   const places = new Map<ValueId, Place>();
   const valuesIn = new Map<ValueId, ValueId[]>();
   for (const map of known) {
@@ -117,17 +159,7 @@ function count(
       places.set(value, place);
     }
   }
-  return {
-    ...facts,
-    before,
-    peaks,
-    peak: Math.max(live, ...peaks),
-    peakAt,
-    oversized,
-    places,
-    valuesIn,
-    groups,
-  };
+  return { places, valuesIn };
 }
 
 /** Does the graph free a storage: one of its own or one that it was given? */
