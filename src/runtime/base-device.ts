@@ -5,6 +5,7 @@ import type { Kernel } from './kernel.ts';
 import { MemoryMeter } from './memory.ts';
 import type { Storage } from './storage.ts';
 import { Tensor } from './tensor.ts';
+import type { KernelChoice, Product, TunedKernels } from './tuned.ts';
 import { gather, runs, span, toView3, type View3 } from './view3.ts';
 
 const BYTES = 4;
@@ -45,7 +46,11 @@ export abstract class BaseDevice<Handle> implements Device {
   abstract readonly backend: BackendName;
   abstract readonly adapter: string;
   abstract readonly maxStorageBytes: number;
-  readonly memory: MemoryMeter = new MemoryMeter(() => this.reservedBytes());
+  readonly memory: MemoryMeter = new MemoryMeter(
+    () => this.reservedBytes(),
+    () => this.workspaceBytes(),
+  );
+  readonly calls: Record<KernelChoice, number> = { gpujs: 0, tuned: 0 };
   #destroyed = false;
 
   /** Memory for `elements` floats; throws UserError when the device has no more. */
@@ -65,6 +70,24 @@ export abstract class BaseDevice<Handle> implements Device {
   protected abstract settle(): Promise<void>;
   protected abstract dispose(): Promise<void>;
   protected abstract reservedBytes(): number;
+
+  /** The device's own implementations, where it has any; views are checked, and `out` is no operand. */
+  protected ownKernels(): TunedKernels<BoundView<Handle>> | undefined {
+    return undefined;
+  }
+
+  protected workspaceBytes(): number {
+    return 0;
+  }
+
+  get kernels(): KernelChoice {
+    return this.ownKernels() ? 'tuned' : 'gpujs';
+  }
+
+  get tuned(): TunedKernels | undefined {
+    const own = this.ownKernels();
+    return own && { multiply: (product) => this.#multiply(own, product) };
+  }
 
   alloc(shape: readonly number[], dtype: DType = 'f32'): Tensor {
     return Tensor.over(this, this.#storage(shape, 'activation'), shape, dtype);
@@ -120,16 +143,28 @@ export abstract class BaseDevice<Handle> implements Device {
         `kernel ${kernel.name} takes ${kernel.arrays} arrays and ${kernel.scalars.length} scalars, got ` +
         `${arrays.length} and ${scalars.length}`,
     );
-    if (arrays.some((array) => array.storage === out.storage)) {
-      throw new UserError(
-        `${kernel.name}: the result would overwrite the storage of an operand while it is being read. ` +
-          'Give another tensor as `into`.',
-      );
-    }
-    const target = this.#bound(kernel, out);
-    const operands = arrays.map((array) => this.#bound(kernel, array));
-    if (target.extents[0] * target.extents[1] * target.extents[2] === 0) return;
+    noOverwriting(kernel.name, out, arrays);
+    const target = this.#bound(kernel.name, out);
+    const operands = arrays.map((array) => this.#bound(kernel.name, array));
+    if (isEmpty(target)) return;
+    this.calls.gpujs++;
     this.execute(kernel, target, operands, scalars);
+  }
+
+  #multiply(own: TunedKernels<BoundView<Handle>>, { out, a, b, bias, accumulate }: Product): void {
+    this.#mustBeOpen();
+    const name = 'multiply';
+    noOverwriting(name, out, bias ? [a, b, bias] : [a, b]);
+    const product: Product<BoundView<Handle>> = {
+      out: this.#bound(name, out),
+      a: this.#bound(name, a),
+      b: this.#bound(name, b),
+      bias: bias && this.#bound(name, bias),
+      accumulate: accumulate === true,
+    };
+    if (isEmpty(product.out)) return;
+    this.calls.tuned++;
+    own.multiply(product);
   }
 
   /** Called by a storage that was freed. */
@@ -187,7 +222,7 @@ export abstract class BaseDevice<Handle> implements Device {
     return storage as OwnedStorage<Handle>;
   }
 
-  #bound(kernel: Kernel, view: StorageView): BoundView<Handle> {
+  #bound(kernel: string, view: StorageView): BoundView<Handle> {
     const storage = this.#owned(view.storage);
     checkLayout(kernel, view.layout, storage.bytes / BYTES);
     return { ...toView3(view.layout), handle: storage.handle };
@@ -200,16 +235,23 @@ export abstract class BaseDevice<Handle> implements Device {
   }
 }
 
-function checkLayout(kernel: Kernel, layout: Layout, elements: number): void {
-  invariant(
-    layout.shape.length <= 3,
-    () => `kernel ${kernel.name} got a view of rank ${layout.shape.length}`,
-  );
+const isEmpty = ({ extents }: View3): boolean => extents.includes(0);
+
+function noOverwriting(kernel: string, out: StorageView, arrays: readonly StorageView[]): void {
+  if (arrays.some((array) => array.storage === out.storage)) {
+    throw new UserError(
+      `${kernel}: the result would overwrite the storage of an operand while it is being read. ` +
+        'Give another tensor as `into`.',
+    );
+  }
+}
+
+function checkLayout(kernel: string, layout: Layout, elements: number): void {
+  invariant(layout.shape.length <= 3, () => `kernel ${kernel} got a view of rank ${layout.shape.length}`);
   const { first, end } = span(layout);
   invariant(
-    first >= 0 && end <= elements,
-    () =>
-      `kernel ${kernel.name} got a view of elements ${first} to ${end} over a storage of ${elements} elements`,
+    first === end || (first >= 0 && end <= elements),
+    () => `kernel ${kernel} got a view of elements ${first} to ${end} over a storage of ${elements} elements`,
   );
 }
 

@@ -2,6 +2,7 @@ import type { Layout } from '../layout/layout.ts';
 import type { Kernel } from './kernel.ts';
 import type { Storage } from './storage.ts';
 import type { Tensor } from './tensor.ts';
+import type { KernelChoice, TunedKernels } from './tuned.ts';
 
 export type BackendName = 'webgpu' | 'webasm' | 'cpu';
 /** i32 tensors hold exact integers of magnitude ≤ 2^24 in 4-byte floats. */
@@ -13,6 +14,8 @@ export interface MemoryCounters {
   readonly peakBytes: number;
   readonly parameterBytes: number;
   readonly reservedBytes: number;
+  /** Fixed memory of the device's own for packed operands, the same for every model; in none of the other figures. */
+  readonly workspaceBytes: number;
   /** Starts a new measurement: `peakBytes` becomes `liveBytes`. */
   resetPeak(): void;
 }
@@ -34,6 +37,12 @@ export interface Device {
   /** Largest single storage in bytes that the device can bind. */
   readonly maxStorageBytes: number;
   readonly memory: MemoryCounters;
+  /** Which implementations run: `gpujs` where asked for, and where the device has no others. */
+  readonly kernels: KernelChoice;
+  /** The device's own implementations, with `kernels` tuned. For kernel wrappers only. */
+  readonly tuned: TunedKernels | undefined;
+  /** How many calls each kind of implementation has served. */
+  readonly calls: Readonly<Record<KernelChoice, number>>;
   /** A new contiguous activation tensor, contents undefined. */
   alloc(shape: readonly number[], dtype?: DType): Tensor;
   /** A new activation tensor with the given elements (row-major). Throws UserError on a wrong length or, for i32, a non-integer. */

@@ -17,3 +17,4 @@ export { type BackendInfo, listBackends, type OpenOptions, openDevice } from './
 export { loadParameters, measure, type ParameterData, type ParameterSpec } from './params.ts';
 export type { Storage } from './storage.ts';
 export { Tensor } from './tensor.ts';
+export type { KernelChoice } from './tuned.ts';

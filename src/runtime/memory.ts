@@ -7,10 +7,12 @@ export class MemoryMeter implements MemoryCounters {
   #peak = 0;
   #parameters = 0;
   readonly #reserved: () => number;
+  readonly #workspace: () => number;
 
-  /** `reserved` reports the bytes that the backend's pool or arena holds. */
-  constructor(reserved: () => number) {
+  /** `reserved` reports the bytes that the backend's pool or arena holds, `workspace` those of its own. */
+  constructor(reserved: () => number, workspace: () => number) {
     this.#reserved = reserved;
+    this.#workspace = workspace;
   }
 
   get liveBytes(): number {
@@ -27,6 +29,10 @@ export class MemoryMeter implements MemoryCounters {
 
   get reservedBytes(): number {
     return this.#reserved();
+  }
+
+  get workspaceBytes(): number {
+    return this.#workspace();
   }
 
   resetPeak(): void {

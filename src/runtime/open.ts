@@ -2,6 +2,7 @@ import { UnsupportedError, UserError } from '../errors.ts';
 import { CpuDevice } from './cpu/device.ts';
 import type { BackendName, Device } from './device.ts';
 import { assertGpujsVersion } from './gpujs/version.ts';
+import type { KernelChoice } from './tuned.ts';
 import { WebasmDevice, webasmAbsence } from './webasm/device.ts';
 import { findAdapter } from './webgpu/adapter.ts';
 import { WebgpuDevice } from './webgpu/device.ts';
@@ -51,7 +52,14 @@ async function inspect(backend: BackendName): Promise<BackendInfo> {
 export interface OpenOptions {
   /** `auto` (the default): webgpu on a hardware adapter, else webasm, else cpu. */
   readonly backend?: BackendName | 'auto';
+  /**
+   * `tuned` (the default): the device's own matrix products where it has them, which is on webasm; `gpujs`: gpu.js kernels
+   * throughout. `device.kernels` says which.
+   */
+  readonly kernels?: KernelChoice;
 }
+
+const KERNEL_CHOICES = ['tuned', 'gpujs'] as const satisfies readonly KernelChoice[];
 
 /**
  * Opens a device. `device.backend` and `device.adapter` say which one it is. Throws UnsupportedError when a backend asked
@@ -62,8 +70,14 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
   if (wanted !== 'auto' && !BACKENDS.includes(wanted)) {
     throw new UserError(`openDevice: "${wanted}" is not a backend. Use auto, ${BACKENDS.join(', ')}.`);
   }
+  const kernels = options.kernels ?? 'tuned';
+  if (!KERNEL_CHOICES.includes(kernels)) {
+    throw new UserError(
+      `openDevice: "${kernels}" is no choice of kernels. Use ${KERNEL_CHOICES.join(' or ')}.`,
+    );
+  }
   await assertGpujsVersion();
-  return open(wanted === 'auto' ? await best() : wanted);
+  return open(wanted === 'auto' ? await best() : wanted, kernels);
 }
 
 async function best(): Promise<BackendName> {
@@ -72,7 +86,7 @@ async function best(): Promise<BackendName> {
   return webasmAbsence() === undefined ? 'webasm' : 'cpu';
 }
 
-async function open(backend: BackendName): Promise<Device> {
+async function open(backend: BackendName, kernels: KernelChoice): Promise<Device> {
   switch (backend) {
     case 'webgpu':
       return WebgpuDevice.open();
@@ -81,7 +95,7 @@ async function open(backend: BackendName): Promise<Device> {
       if (reason !== undefined) {
         throw new UnsupportedError(`webasm is not available: ${reason}. Use backend cpu.`);
       }
-      return new WebasmDevice();
+      return new WebasmDevice({ kernels });
     }
     case 'cpu':
       return new CpuDevice();

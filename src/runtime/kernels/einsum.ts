@@ -1,7 +1,7 @@
 import type { StorageView } from '../device.ts';
 import { defineKernel, type Kernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { product } from './matmul.ts';
+import { multiply } from './matmul.ts';
 import { expect, expectShape, type KernelOptions, printShape } from './options.ts';
 
 /*
@@ -152,7 +152,7 @@ export function einsum(
   const z = rest.reduce(larger, NONE);
   forEachPoint(order, rest.filter((axis) => axis !== z).map(turned), (at) => {
     const [plane, row, column] = [turned(z), turned(y), turned(x)];
-    at.run(into, product, [plane, row, column], [plane, row, last], [plane, last, column], [last.extent]);
+    multiply(into.device, at.views([plane, row, column], [plane, row, last], [plane, last, column]));
   });
   return into;
 }
@@ -181,6 +181,7 @@ function fold(axes: readonly Axis[]): Axis[] {
 
 /** Runs kernels at one index of the axes that the host loops over. */
 interface Point {
+  views(out: Triple, a: Triple, b: Triple): { out: StorageView; a: StorageView; b: StorageView };
   run(into: Tensor, kernel: Kernel, out: Triple, a: Triple, b: Triple, extents: readonly number[]): void;
 }
 
@@ -198,6 +199,7 @@ function forEachPoint(views: Views, axes: readonly Axis[], visit: (at: Point) =>
         },
       });
       visit({
+        views: (out, a, b) => ({ out: view(0, out), a: view(1, a), b: view(2, b) }),
         run: (into, kernel, out, a, b, extents) =>
           into.device.dispatch(kernel, view(0, out), [view(1, a), view(2, b)], extents),
       });

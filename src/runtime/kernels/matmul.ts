@@ -1,15 +1,16 @@
 import type { Layout } from '../../layout/layout.ts';
+import type { Device, StorageView } from '../device.ts';
 import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { append, axesOf, expanded, forEachFolded } from './fold.ts';
-import { broadcast, expect, expectShape, type KernelOptions, printShape } from './options.ts';
+import { append, axesOf, expanded, forEachFolded, repeatAlong } from './fold.ts';
+import { broadcast, expect, expectShape, type ProductOptions, printShape } from './options.ts';
 
 /*
  * One thread an output element; products are added in order of k, in float32. The order depends on nothing but k, so a
  * chunk of rows, columns or batches has the same bits as the whole.
  */
 
-export const product = defineKernel(
+const product = defineKernel(
   function matmul(this: KernelThis, a: KernelArray, b: KernelArray, inner: number): number {
     let sum = 0;
     for (let k = 0; k < inner; k++) {
@@ -21,8 +22,69 @@ export const product = defineKernel(
   ['Integer'],
 );
 
+const productWithBias = defineKernel(
+  function matmulBias(
+    this: KernelThis,
+    a: KernelArray,
+    b: KernelArray,
+    bias: KernelArray,
+    inner: number,
+  ): number {
+    let sum = 0;
+    for (let k = 0; k < inner; k++) {
+      sum += a[this.thread.z]![this.thread.y]![k]! * b[this.thread.z]![k]![this.thread.x]!;
+    }
+    return sum + bias[0]![0]![this.thread.x]!;
+  },
+  3,
+  ['Integer'],
+);
+
+const productOnto = defineKernel(
+  function matmulOnto(
+    this: KernelThis,
+    a: KernelArray,
+    b: KernelArray,
+    c: KernelArray,
+    inner: number,
+  ): number {
+    let sum = c[this.thread.z]![this.thread.y]![this.thread.x]!;
+    for (let k = 0; k < inner; k++) {
+      sum += a[this.thread.z]![this.thread.y]![k]! * b[this.thread.z]![k]![this.thread.x]!;
+    }
+    return sum;
+  },
+  3,
+  ['Integer'],
+);
+
+/** The arrays of a product, of three axes; z of `a` and `b` may be 1. */
+interface Arrays {
+  readonly out: StorageView;
+  readonly a: StorageView;
+  readonly b: StorageView;
+  /** One axis, that of x. */
+  readonly bias?: StorageView | undefined;
+}
+
+/**
+ * `out[z][y][x] = Σₖ a[z][y][k] · b[z][k][x] + bias[x]` by what the device multiplies with; `accumulate` starts the sum
+ * at what is in `out`, and goes without bias.
+ */
+export function multiply(device: Device, { out, a, b, bias }: Arrays, accumulate = false): void {
+  if (device.tuned) {
+    const everywhere = bias && { storage: bias.storage, layout: expanded(bias.layout, out.layout.shape) };
+    device.tuned.multiply({ out, a, b, bias: everywhere, accumulate });
+    return;
+  }
+  const inner = [a.layout.shape[2] as number];
+  if (accumulate) device.dispatch(productOnto, out, [a, b, out], inner);
+  else if (bias) device.dispatch(productWithBias, out, [a, b, bias], inner);
+  else device.dispatch(product, out, [a, b], inner);
+}
+
 /** Matrix product over the last two axes; leading axes broadcast. */
-export function matmul(a: Tensor, b: Tensor, { into }: KernelOptions): Tensor {
+export function matmul(a: Tensor, b: Tensor, { into, accumulate }: ProductOptions): Tensor {
   for (const { shape } of [a, b]) {
     expect(shape.length >= 2, 'matmul', () => `expected matrices (rank ≥ 2), got ${printShape(shape)}`);
   }
@@ -40,48 +102,18 @@ export function matmul(a: Tensor, b: Tensor, { into }: KernelOptions): Tensor {
     views.map(({ layout }) => expanded(axesOf(layout, 0, layout.shape.length - 2), batch)),
     1,
     (batches) => {
-      const [out, left, right] = views.map(({ storage }, i) => ({
+      const [out, a, b] = views.map(({ storage }, i) => ({
         storage,
         layout: append(batches[i] as Layout, matrices[i] as Layout),
       })) as [ViewOf, ViewOf, ViewOf];
-      into.device.dispatch(product, out, [left, right], [inner]);
+      multiply(into.device, { out, a, b }, accumulate);
     },
   );
   return into;
 }
 type ViewOf = Tensor['view'];
 
-const affine = defineKernel(
-  function linear(this: KernelThis, x: KernelArray, w: KernelArray, inner: number): number {
-    let sum = 0;
-    for (let k = 0; k < inner; k++) {
-      sum += x[this.thread.z]![this.thread.y]![k]! * w[0]![k]![this.thread.x]!;
-    }
-    return sum;
-  },
-  2,
-  ['Integer'],
-);
-
-const affineWithBias = defineKernel(
-  function linearBias(
-    this: KernelThis,
-    x: KernelArray,
-    w: KernelArray,
-    bias: KernelArray,
-    inner: number,
-  ): number {
-    let sum = 0;
-    for (let k = 0; k < inner; k++) {
-      sum += x[this.thread.z]![this.thread.y]![k]! * w[0]![k]![this.thread.x]!;
-    }
-    return sum + bias[0]![0]![this.thread.x]!;
-  },
-  3,
-  ['Integer'],
-);
-
-type LinearOptions = KernelOptions & { readonly transposed?: boolean };
+type LinearOptions = ProductOptions & { readonly transposed?: boolean };
 
 /** Affine map of the last axis: x · wᵀ (+ bias); w is [out, in], or [in, out] when `transposed`. */
 export function linear(x: Tensor, w: Tensor, options: LinearOptions): Tensor;
@@ -91,7 +123,7 @@ export function linear(
   w: Tensor,
   ...rest: readonly [LinearOptions] | readonly [Tensor, LinearOptions]
 ): Tensor {
-  const [bias, { into, transposed = false }] = rest.length === 2 ? rest : [undefined, rest[0]];
+  const [bias, { into, transposed = false, accumulate }] = rest.length === 2 ? rest : [undefined, rest[0]];
   expect(w.shape.length === 2, 'linear', () => `expected a weight matrix, got ${printShape(w.shape)}`);
   // Seen as [in, out] either way.
   const weight = transposed ? w : w.permute([1, 0]);
@@ -102,19 +134,22 @@ export function linear(
     () => `expected last axis ${inner} for weight ${printShape(w.shape)}, got ${printShape(x.shape)}`,
   );
   if (bias) expectShape('linear', 'a bias', bias, [outer]);
+  expect(!bias || !accumulate, 'linear', () => 'a sum that goes on takes no bias: add it once, at the end');
   expectShape('linear', 'a result', into, [...x.shape.slice(0, -1), outer]);
   const [out, input] = [into.view, x.view];
   const last = x.shape.length - 1;
+  const matrix = { storage: w.storage, layout: repeatAlong(weight.view.layout, 0, 1) };
   forEachFolded([axesOf(out.layout, 0, last), axesOf(input.layout, 0, last)], 2, ([outRows, rows]) => {
-    into.device.dispatch(
-      bias ? affineWithBias : affine,
-      { storage: out.storage, layout: append(outRows as Layout, axesOf(out.layout, last, last + 1)) },
-      [
-        { storage: input.storage, layout: append(rows as Layout, axesOf(input.layout, last, last + 1)) },
-        weight.view,
-        ...(bias ? [bias.view] : []),
-      ],
-      [inner],
+    const ends = [out, input].map(({ layout }) => axesOf(layout, last, last + 1)) as [Layout, Layout];
+    multiply(
+      into.device,
+      {
+        out: { storage: out.storage, layout: append(outRows as Layout, ends[0]) },
+        a: { storage: input.storage, layout: append(rows as Layout, ends[1]) },
+        b: matrix,
+        bias: bias?.view,
+      },
+      accumulate,
     );
   });
   return into;

@@ -8,6 +8,12 @@ export interface KernelOptions {
   readonly into: Tensor;
 }
 
+/** For sums of products. */
+export interface ProductOptions extends KernelOptions {
+  /** Adds to what is in `into`: the sum goes on where it left off, with the bits that it has at once. */
+  readonly accumulate?: boolean;
+}
+
 /** For kernels that need temporary storages: one tensor each, shapes as the op's description says. */
 export interface ScratchOptions extends KernelOptions {
   readonly scratch: readonly Tensor[];

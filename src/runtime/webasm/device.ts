@@ -1,10 +1,13 @@
 import { UserError } from '../../errors.ts';
 import { BaseDevice, type BoundView } from '../base-device.ts';
 import { MARGIN_ELEMENTS, PAGE_BYTES, WebasmExecutor } from '../gpujs/webasm.ts';
-import { ARENA_START, MAX_PAGES } from '../gpujs/webasm-module.ts';
+import { ARENA_START, MAX_PAGES, PARAMETER_BLOCK } from '../gpujs/webasm-module.ts';
 import type { Kernel } from '../kernel.ts';
+import type { KernelChoice, TunedKernels } from '../tuned.ts';
 import type { View3 } from '../view3.ts';
 import { Arena } from './arena.ts';
+import { GemmExecutor } from './gemm/executor.ts';
+import { WORKSPACE_BYTES } from './gemm/module.ts';
 
 const LIMIT = MAX_PAGES * PAGE_BYTES - MARGIN_ELEMENTS * 4;
 
@@ -54,10 +57,25 @@ export function webasmAbsence(): string | undefined {
 export class WebasmDevice extends BaseDevice<number> {
   override readonly backend = 'webasm';
   override readonly adapter = 'WebAssembly SIMD';
-  override readonly maxStorageBytes = LIMIT - ARENA_START;
+  override readonly maxStorageBytes: number;
   #memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES });
   #executor = new WebasmExecutor(this.#memory);
-  #arena = new Arena(ARENA_START, LIMIT, (end) => this.#growTo(end));
+  readonly #arena: Arena;
+  readonly #workspaceBytes: number;
+  readonly #ownKernels: TunedKernels<BoundView<number>> | undefined;
+
+  /** `tuned`: matrix products run as hand-written WebAssembly, else as gpu.js kernels. */
+  constructor({ kernels = 'tuned' }: { readonly kernels?: KernelChoice } = {}) {
+    super();
+    this.#workspaceBytes = kernels === 'tuned' ? WORKSPACE_BYTES : 0;
+    const start = ARENA_START + this.#workspaceBytes;
+    this.maxStorageBytes = LIMIT - start;
+    this.#arena = new Arena(start, LIMIT, (end) => this.#growTo(end));
+    if (kernels === 'tuned') {
+      this.#growTo(start);
+      this.#ownKernels = this.#tunedKernels();
+    }
+  }
 
   protected override allocate(elements: number): number {
     return this.#arena.allocate(elements * 4);
@@ -84,6 +102,29 @@ export class WebasmDevice extends BaseDevice<number> {
     this.#executor.run(kernel, inMemory(out), arrays.map(inMemory), scalars);
   }
 
+  protected override ownKernels(): TunedKernels<BoundView<number>> | undefined {
+    return this.#ownKernels;
+  }
+
+  #tunedKernels(): TunedKernels<BoundView<number>> {
+    const gemm = new GemmExecutor({
+      memory: this.#memory,
+      maximumPages: MAX_PAGES,
+      block: PARAMETER_BLOCK.address,
+      workspace: ARENA_START,
+    });
+    return {
+      multiply: ({ out, a, b, bias, accumulate }) =>
+        gemm.multiply({
+          out: inMemory(out),
+          a: inMemory(a),
+          b: inMemory(b),
+          bias: bias && inMemory(bias),
+          accumulate: accumulate === true,
+        }),
+    };
+  }
+
   protected override settle(): Promise<void> {
     return Promise.resolve();
   }
@@ -96,6 +137,10 @@ export class WebasmDevice extends BaseDevice<number> {
 
   protected override reservedBytes(): number {
     return this.#arena.highWater;
+  }
+
+  protected override workspaceBytes(): number {
+    return this.#workspaceBytes;
   }
 
   #growTo(end: number): void {

@@ -1,0 +1,23 @@
+import type { StorageView } from './device.ts';
+
+/** Which implementations a device prefers: its own where it has one, or gpu.js kernels throughout. */
+export type KernelChoice = 'tuned' | 'gpujs';
+
+/**
+ * A batch of matrix products: `out[z][y][x] = Σₖ a[z][y][k] · b[z][k][x] + bias[z][y][x]`. Views have rank ≤ 3, missing
+ * axes are added in front, and z of `a` and `b` may be 1. Products are added in order of k, in float32.
+ */
+export interface Product<View = StorageView> {
+  readonly out: View;
+  readonly a: View;
+  readonly b: View;
+  /** Added last; does not change along the rows of a matrix, or not along its columns (stride 0). */
+  readonly bias?: View | undefined;
+  /** Adds to what is in `out`: sums go on where they left off. */
+  readonly accumulate?: boolean;
+}
+
+/** What a device computes by itself, each operation being what several ops come down to. */
+export interface TunedKernels<View = StorageView> {
+  multiply(product: Product<View>): void;
+}

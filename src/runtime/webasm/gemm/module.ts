@@ -1,0 +1,203 @@
+import type { Code, Value } from '../assembler/code.ts';
+import { count, i32, increase, repeatWhile, set, when } from '../assembler/instructions.ts';
+import { type MemoryImport, type WasmFunction, WasmModule } from '../assembler/module.ts';
+import { TILE, TILE_ROW_BYTES } from './micro-kernel.ts';
+import { definePack } from './pack.ts';
+import { type GemmParameters, parameter } from './parameters.ts';
+import { defineTile, SPARE_TILE_BYTES } from './tile.ts';
+
+/**
+ * Parts of A and B that are packed at a time: a block of B and the block of A beside it stay in the second cache, a panel
+ * of eight columns of B in the first.
+ */
+const BLOCK = { rows: 64, columns: 256, k: 256 } as const;
+
+const FLOAT = 4;
+
+/** Where the parts of a workspace start. */
+const SPARE_AT = 0;
+const BIAS_AT = SPARE_AT + SPARE_TILE_BYTES;
+const ROWS_AT = BIAS_AT + Math.max(BLOCK.columns * FLOAT, BLOCK.rows * TILE_ROW_BYTES);
+const COLUMNS_AT = ROWS_AT + BLOCK.rows * BLOCK.k * FLOAT;
+/** What a thread needs for packed operands, however large they are. */
+export const WORKSPACE_BYTES = COLUMNS_AT + BLOCK.columns * BLOCK.k * FLOAT;
+
+export interface GemmModuleOptions extends MemoryImport {
+  /** The address of the parameters. */
+  readonly block: number;
+  /** Whether one instruction multiplies and adds; needs relaxed SIMD. */
+  readonly fused: boolean;
+}
+
+/**
+ * The module of `C (+)= A · B (+ bias)` for batches of matrices with any strides. It exports `run(begin, end, workspace)`,
+ * which computes some of the tasks that C is divided into: `taskRows` × `taskColumns` elements of one matrix each, columns
+ * first, then rows, then the batch.
+ *
+ * A sum goes over k in order, a block of k going on where the one before left off, so neither tasks nor blocks show in the
+ * bits.
+ */
+export function gemmModule({ block, fused, ...memory }: GemmModuleOptions): Uint8Array<ArrayBuffer> {
+  const module = new WasmModule();
+  const of = (name: keyof GemmParameters): Value<'i32'> => parameter(block, name);
+  const task = defineTask(module, fused, of);
+  module.define(
+    ['i32', 'i32', 'i32'],
+    (local, begin, end, workspace) => {
+      const [at, rest, columnTasks, rowTasks] = [local('i32'), local('i32'), local('i32'), local('i32')];
+      const [row, column] = [local('i32'), local('i32')];
+      const tasks = (extent: Value<'i32'>, size: Value<'i32'>): Value<'i32'> =>
+        i32.div(i32.sub(i32.add(extent, size), 1), size);
+      return [
+        set(columnTasks, tasks(of('columns'), of('taskColumns'))),
+        set(rowTasks, tasks(of('rows'), of('taskRows'))),
+        count(at, begin, end, 1, [
+          set(column, i32.mul(i32.rem(at, columnTasks), of('taskColumns'))),
+          set(rest, i32.div(at, columnTasks)),
+          set(row, i32.mul(i32.rem(rest, rowTasks), of('taskRows'))),
+          task.call(
+            i32.div(rest, rowTasks),
+            row,
+            i32.min(of('rows'), i32.add(row, of('taskRows'))),
+            column,
+            i32.min(of('columns'), i32.add(column, of('taskColumns'))),
+            workspace,
+          ),
+        ]),
+      ];
+    },
+    'run',
+  );
+  return module.bytes(memory);
+}
+
+/** `(batch, row, endRow, column, endColumn, workspace)`: rows and columns of one matrix of the batch. */
+function defineTask(
+  module: WasmModule,
+  fused: boolean,
+  of: (name: keyof GemmParameters) => Value<'i32'>,
+): WasmFunction<readonly ['i32', 'i32', 'i32', 'i32', 'i32', 'i32']> {
+  const tile = defineTile(module, fused);
+  const packRows = definePack(module, TILE.rows);
+  const packColumns = definePack(module, TILE.columns);
+  return module.define(
+    ['i32', 'i32', 'i32', 'i32', 'i32', 'i32'],
+    (local, batch, firstRow, endRow, firstColumn, endColumn, workspace) => {
+      const [a, b, c, bias] = [local('i32'), local('i32'), local('i32'), local('i32')];
+      const [row, rows, column, columns] = [local('i32'), local('i32'), local('i32'), local('i32')];
+      const [k, depth] = [local('i32'), local('i32')];
+      const [inRows, inColumns, fresh, biasTile] = [local('i32'), local('i32'), local('i32'), local('i32')];
+      const panelBytes = (lanes: number): Value<'i32'> => i32.mul(depth, lanes * FLOAT);
+      const packedRows = i32.add(workspace, ROWS_AT);
+      const packedColumns = i32.add(workspace, COLUMNS_AT);
+      const packedBias = i32.add(workspace, BIAS_AT);
+      const isLast = i32.ge(i32.add(k, depth), of('k'));
+      const biasByRow = of('biasRow');
+
+      const tiles = count(inColumns, 0, columns, TILE.columns, [
+        count(inRows, 0, rows, TILE.rows, [
+          set(biasTile, 0),
+          when(
+            i32.and(i32.ne(bias, 0), isLast),
+            set(
+              biasTile,
+              i32.add(
+                packedBias,
+                i32.mul(inColumns, i32.mul(i32.eq(biasByRow, 0), FLOAT)),
+                i32.mul(inRows, i32.mul(i32.ne(biasByRow, 0), TILE_ROW_BYTES)),
+              ),
+            ),
+          ),
+          tile.call(
+            i32.add(packedRows, i32.mul(inRows, panelBytes(1))),
+            i32.add(packedColumns, i32.mul(inColumns, panelBytes(1))),
+            depth,
+            fresh,
+            biasTile,
+            i32.mul(i32.ne(biasByRow, 0), TILE_ROW_BYTES),
+            i32.add(
+              c,
+              i32.mul(i32.add(row, inRows), of('cRow')),
+              i32.mul(i32.add(column, inColumns), of('cColumn')),
+            ),
+            i32.min(TILE.rows, i32.sub(rows, inRows)),
+            i32.min(TILE.columns, i32.sub(columns, inColumns)),
+            of('cRow'),
+            of('cColumn'),
+            i32.add(workspace, SPARE_AT),
+          ),
+        ]),
+      ]);
+
+      const packBias = when(
+        i32.and(i32.ne(bias, 0), isLast),
+        when(
+          biasByRow,
+          packColumns.call(
+            packedBias,
+            0,
+            i32.add(bias, i32.mul(row, biasByRow)),
+            TILE.columns,
+            rows,
+            0,
+            biasByRow,
+          ),
+          packColumns.call(
+            packedBias,
+            TILE_ROW_BYTES,
+            i32.add(bias, i32.mul(column, of('biasColumn'))),
+            columns,
+            1,
+            of('biasColumn'),
+            0,
+          ),
+        ),
+      );
+
+      const blockOfRows: Code = [
+        set(rows, i32.min(BLOCK.rows, i32.sub(endRow, row))),
+        packRows.call(
+          packedRows,
+          panelBytes(TILE.rows),
+          i32.add(a, i32.mul(row, of('aRow')), i32.mul(k, of('aK'))),
+          rows,
+          depth,
+          of('aRow'),
+          of('aK'),
+        ),
+        packBias,
+        tiles,
+      ];
+      const blockOfK: Code = [
+        set(depth, i32.min(BLOCK.k, i32.sub(of('k'), k))),
+        set(fresh, i32.and(i32.eq(k, 0), i32.eq(of('accumulate'), 0))),
+        packColumns.call(
+          packedColumns,
+          panelBytes(TILE.columns),
+          i32.add(b, i32.mul(column, of('bColumn')), i32.mul(k, of('bK'))),
+          columns,
+          depth,
+          of('bColumn'),
+          of('bK'),
+        ),
+        count(row, firstRow, endRow, BLOCK.rows, blockOfRows),
+        increase(k, depth),
+      ];
+      const at = (name: 'a' | 'b' | 'c' | 'bias'): Value<'i32'> =>
+        i32.add(of(name), i32.mul(batch, of(`${name}Batch`)));
+      return [
+        set(a, at('a')),
+        set(b, at('b')),
+        set(c, at('c')),
+        set(bias, 0),
+        when(of('bias'), set(bias, at('bias'))),
+        count(column, firstColumn, endColumn, BLOCK.columns, [
+          set(columns, i32.min(BLOCK.columns, i32.sub(endColumn, column))),
+          set(k, 0),
+          // Once where there is nothing to sum, too: that gives zeros.
+          repeatWhile(i32.lt(k, of('k')), blockOfK),
+        ]),
+      ];
+    },
+  );
+}
