@@ -6,6 +6,7 @@ import type { Backend } from '../ir/ops/op.ts';
 import type { Plan } from '../ir/plan.ts';
 import type { BenchMeasured, BenchRefused, BenchResult, BenchVariant } from '../report/bench.ts';
 import { summarisePlan } from '../report/summary.ts';
+import type { KernelChoice } from '../runtime/index.ts';
 import { randomData } from '../testing/random.ts';
 import { compareOutputs } from './outputs.ts';
 import { type RunResult, Session } from './session.ts';
@@ -16,6 +17,7 @@ export interface BenchSettings {
   /** Texts that `parseBudget` reads. */
   readonly budgets: readonly string[];
   readonly backend: Backend;
+  readonly kernels: KernelChoice;
   readonly adapter: string;
   /** Largest single storage of the device. */
   readonly maxStorageBytes: number;
@@ -53,7 +55,7 @@ interface Entry {
  * @throws UserError for dimensions that do not fit the model
  */
 export async function benchModel(graph: Graph, settings: BenchSettings): Promise<BenchResult[]> {
-  const { dims, backend, adapter, budgets, rounds, seed } = settings;
+  const { dims, backend, kernels, adapter, budgets, rounds, seed } = settings;
   const baseline = unchunkedPlan(planGraph(graph, { dims, backend, budget: { kind: 'share', share: 1 } }));
   const common = {
     reference: settings.reference,
@@ -81,7 +83,7 @@ export async function benchModel(graph: Graph, settings: BenchSettings): Promise
   const data = randomData(signature, seed);
   const contestants: Contestant[] = [];
   const join = async (source: string, plannedPeakBytes: number): Promise<Contestant> => {
-    const session = await Session.open(backend, source, signature, data);
+    const session = await Session.open({ backend, kernels }, source, signature, data);
     const contestant: Contestant = { session, plannedPeakBytes, runs: [], outputs: {} };
     contestants.push(contestant);
     return contestant;
@@ -145,7 +147,7 @@ function measured(
   const unchunked = whole ? summarise(whole) : undefined;
   const ratios = unchunked ? pairwise(chunked.ms, unchunked.ms) : undefined;
   const difference = whole ? compareOutputs(whole.outputs, contestant.outputs) : undefined;
-  const kernels = new Set([...(whole?.session.kernels ?? []), ...contestant.session.kernels]);
+  const kernels = [...(whole?.session.kernels ?? []), ...contestant.session.kernels].sort();
   return {
     ...summarisePlan(plan),
     budget,
@@ -158,7 +160,7 @@ function measured(
     cpuSlowdown: unchunked ? quantile(pairwise(chunked.cpuMs, unchunked.cpuMs), 0.5) : null,
     maxAbsDiff: difference?.maxAbsDiff ?? null,
     identical: difference?.identical ?? null,
-    kernels: Object.fromEntries([...kernels].sort().map((name) => [name, `gpu.js ${plan.backend}`])),
+    kernels: Object.fromEntries(kernels),
   };
 }
 

@@ -12,17 +12,17 @@ import {
 import { openDevice } from '../runtime/index.ts';
 import { observeMachine } from './bench-machine.ts';
 import { benchModel } from './bench-model.ts';
+import { BACKEND_OPTION, type DeviceFlags, KERNELS_OPTION, parseDevice } from './device-options.ts';
 import { checkDims, parseDims } from './dims.ts';
 import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
 import { type LoadedModel, loadModel } from './load-model.ts';
 import { displayPath } from './load-module.ts';
-import { collect, parseBackend, parseCount } from './options.ts';
+import { collect, parseCount } from './options.ts';
 import { writeFileAtomically } from './write-file.ts';
 
-interface BenchFlags {
+interface BenchFlags extends DeviceFlags {
   readonly dims?: readonly string[];
   readonly budget?: readonly string[];
-  readonly backend: string;
   readonly rounds: string;
   readonly seed: string;
   readonly markdown?: string;
@@ -46,7 +46,8 @@ export function addBench(program: Command, io: Io): void {
       `budgets such as 20%,64MiB,min (repeatable; default: ${DEFAULT_BUDGETS})`,
       collect,
     )
-    .option('--backend <name>', 'webgpu, webasm, cpu or auto', 'auto')
+    .option(...BACKEND_OPTION)
+    .option(...KERNELS_OPTION)
     .option('--rounds <n>', 'timed runs of each variant, alternating, after one that is not timed', '7')
     .option('--seed <n>', 'seed of random inputs and parameters', '1')
     .option('--markdown <file>', 'also write the report as Markdown')
@@ -63,7 +64,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
   const machine = observeMachine();
   const rounds = parseCount('--rounds', flags.rounds, 1, 1000);
   const seed = parseCount('--seed', flags.seed, 0, 2 ** 32 - 1);
-  const asked = parseBackend(flags.backend);
+  const asked = parseDevice(flags);
   const budgets = (flags.budget ?? [DEFAULT_BUDGETS]).flatMap((list) => list.split(','));
   for (const budget of budgets) parseBudget(budget);
   if (flags.markdown === '') throw new UserError('--markdown: expected a file name', { exitCode: 2 });
@@ -71,7 +72,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
   for (const reference of references) models.push(await loadModel(reference));
   const sizes = shareDims(models, parseDims(flags.dims ?? []));
 
-  const probe = await openDevice({ backend: asked ?? 'auto' });
+  const probe = await openDevice(asked);
   const { backend, adapter, maxStorageBytes } = probe;
   await probe.destroy();
   const results: BenchResult[] = [];
@@ -80,6 +81,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
       dims: sizes[i] as Bindings,
       budgets: budgets.map((budget) => budget.trim()),
       backend,
+      kernels: asked.kernels,
       adapter,
       maxStorageBytes,
       rounds,
@@ -148,6 +150,7 @@ function commandOf(references: readonly string[], flags: BenchFlags): string {
     ...(flags.dims ?? []).map((dims) => `--dims ${dims}`),
     ...(flags.budget ?? []).map((budget) => `--budget ${budget}`),
     `--backend ${flags.backend}`,
+    `--kernels ${flags.kernels}`,
     `--rounds ${flags.rounds}`,
     `--seed ${flags.seed}`,
   ];

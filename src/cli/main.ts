@@ -1,5 +1,8 @@
 #!/usr/bin/env node
 import { runCli } from './cli.ts';
+import { enableRelaxedSimd } from './device-options.ts';
+
+enableRelaxedSimd();
 
 for (const stream of [process.stdout, process.stderr]) {
   // The reader went away (`autochunk inspect … | head`): nothing is left to say.

@@ -7,10 +7,11 @@ import { randomData } from '../testing/random.ts';
 import { encodeSafetensors, findCheckpoint, readCheckpoint } from '../weights/index.ts';
 import { DEFAULT_BUDGET_HELP } from './budget.ts';
 import { readExtras } from './checkpoint-extras.ts';
+import { BACKEND_OPTION, type DeviceFlags, KERNELS_OPTION, parseDevice } from './device-options.ts';
 import { checkInputs } from './inputs.ts';
 import { CommandFailed, type Io, printJson, progress } from './io.ts';
 import { CONFIG_HELP } from './load-model.ts';
-import { collect, parseBackend, parseCount } from './options.ts';
+import { collect, parseCount } from './options.ts';
 import { compareOutputs, median, type OutputSummary, summariseOutput } from './outputs.ts';
 import { type Answers, answers } from './predictions.ts';
 import { type RunResult, Session } from './session.ts';
@@ -24,8 +25,7 @@ import {
 } from './target.ts';
 import { writeFileAtomically } from './write-file.ts';
 
-interface RunFlags extends TargetFlags {
-  readonly backend: string;
+interface RunFlags extends TargetFlags, DeviceFlags {
   readonly variant?: string;
   readonly tokenizer?: string;
   readonly seed: string;
@@ -45,7 +45,8 @@ export function addRun(program: Command, io: Io): void {
       `activation memory of the chunked variant: 20%, 512MiB or min (default: ${DEFAULT_BUDGET_HELP})`,
     )
     .option('--cap <bytes>', 'largest single storage (default: what the device can bind)')
-    .option('--backend <name>', 'webgpu, webasm, cpu or auto', 'auto')
+    .option(...BACKEND_OPTION)
+    .option(...KERNELS_OPTION)
     .option(
       '--variant <which>',
       'unchunked, chunked or both (default: both for a model, chunked for a module)',
@@ -81,7 +82,7 @@ Examples:
 async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
   const seed = parseCount('--seed', flags.seed, 0, 2 ** 32 - 1);
   const repeat = parseCount('--repeat', flags.repeat, 1, 1000);
-  const asked = parseBackend(flags.backend);
+  const asked = parseDevice(flags);
   const wanted = parseVariant(flags.variant);
   const { weights, config, tokenizer } = flags;
   const folder = weights === undefined ? undefined : findCheckpoint(weights).folder;
@@ -99,7 +100,12 @@ async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
   const sessions: { variant: Variant; session: Session; results: RunResult[] }[] = [];
   try {
     for (const variant of chooseVariants(target, wanted)) {
-      const session = await Session.open(target.backend, variant.source, signature, { inputs, params });
+      const session = await Session.open(
+        { ...asked, backend: target.backend ?? 'auto' },
+        variant.source,
+        signature,
+        { inputs, params },
+      );
       sessions.push({ variant, session, results: [] });
       const { maxStorageBytes, backend } = session.device;
       if (variant.largestStorageBytes !== undefined && variant.largestStorageBytes > maxStorageBytes) {
@@ -195,11 +201,7 @@ function report(
     );
   }
   const { device } = (sessions.at(-1) as (typeof sessions)[number]).session;
-  const kernels = Object.fromEntries(
-    [...new Set(sessions.flatMap(({ session }) => [...session.kernels]))]
-      .sort()
-      .map((name) => [name, `gpu.js ${device.backend}`]),
-  );
+  const kernels = Object.fromEntries(sessions.flatMap(({ session }) => [...session.kernels]).sort());
   const document = {
     model: target.model,
     dims: target.dims,

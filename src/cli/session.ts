@@ -1,6 +1,5 @@
 import type { GeneratedModule } from '../codegen/load.ts';
 import { invariant } from '../errors.ts';
-import type { Backend } from '../ir/ops/op.ts';
 import * as runtime from '../runtime/index.ts';
 import type { OutputTensor } from './outputs.ts';
 import type { Signature } from './signature.ts';
@@ -17,8 +16,8 @@ export type Elements = Readonly<Record<string, Float32Array>>;
 /** One generated module on a device of its own, with its inputs and parameters uploaded. */
 export class Session {
   readonly device: runtime.Device;
-  /** Names of the kernels that ran. */
-  readonly kernels: ReadonlySet<string>;
+  /** What computed each op that ran. */
+  readonly kernels: ReadonlyMap<string, string>;
   private readonly module: GeneratedModule<runtime.Device, runtime.Tensor>;
   private readonly inputs: Record<string, runtime.Tensor>;
   private readonly donate: () => Record<string, runtime.Tensor>;
@@ -33,18 +32,18 @@ export class Session {
     this.params = parts.params;
   }
 
-  /** Opens a device, loads the module and uploads its data. `backend` undefined: the best there is. */
+  /** Opens a device, loads the module and uploads its data. */
   static async open(
-    backend: Backend | undefined,
+    options: runtime.OpenOptions,
     source: string,
     signature: Signature,
     data: { readonly inputs: Elements; readonly params: Elements },
   ): Promise<Session> {
     const { loadModule } = await import('../codegen/load.ts');
-    const kernels = new Set<string>();
-    const k = recordingKernels(kernels);
+    const device = await runtime.openDevice(options);
+    const kernels = new Map<string, string>();
+    const k = recordingKernels(device, kernels);
     const module = loadModule<runtime.Device, runtime.Tensor>(source, { ...runtime, k });
-    const device = await runtime.openDevice({ backend: backend ?? 'auto' });
     try {
       const inputs = Object.fromEntries(
         signature.inputs
@@ -100,20 +99,29 @@ interface SessionParts {
   readonly params: Record<string, runtime.Tensor>;
 }
 
-/** The kernels as a module sees them; those it calls are added to `called`. */
-const recordingKernels = (called: Set<string>): typeof runtime.k =>
-  new Proxy(runtime.k, {
+/** The kernels as a module sees them; what computes those that it calls is added to `ran`. */
+function recordingKernels(device: runtime.Device, ran: Map<string, string>): typeof runtime.k {
+  type Call = (...args: readonly never[]) => runtime.Tensor;
+  const recorded =
+    (op: string, call: Call): Call =>
+    (...args) => {
+      const { tuned, gpujs } = device.calls;
+      const result = call(...args);
+      const implementations = [
+        ...(device.calls.tuned > tuned && device.tuned ? [device.tuned.description] : []),
+        ...(device.calls.gpujs > gpujs ? ['gpu.js'] : []),
+      ];
+      if (implementations.length > 0) ran.set(op, `${implementations.join(' and ')} ${device.backend}`);
+      return result;
+    };
+  return new Proxy(runtime.k, {
     get(target, name) {
-      if (name === 'user') {
-        return (op: string) => {
-          called.add(op);
-          return target.user(op);
-        };
-      }
-      if (typeof name === 'string' && Object.hasOwn(target, name)) called.add(name);
-      return Reflect.get(target, name);
+      if (name === 'user') return (op: string) => recorded(op, target.user(op) as Call);
+      const found: unknown = Reflect.get(target, name);
+      return typeof name === 'string' && Object.hasOwn(target, name) ? recorded(name, found as Call) : found;
     },
   });
+}
 
 function elements(all: Elements, id: string): Float32Array {
   const found = all[id];

@@ -4,7 +4,7 @@ import { parseBudget } from '../compiler/budget.ts';
 import { UserError } from '../errors.ts';
 import type { Backend } from '../ir/ops/op.ts';
 import { formatDims } from '../report/format.ts';
-import { listBackends, openDevice } from '../runtime/index.ts';
+import { listBackends, type OpenOptions, openDevice } from '../runtime/index.ts';
 import { randomData } from '../testing/random.ts';
 import { matchParameters, type Safetensors, type WeightNames, type WeightTensor } from '../weights/index.ts';
 import { withBudget } from './budget.ts';
@@ -60,7 +60,7 @@ const USUAL_PREFIXES = ['transformer.', 'model.', 'vit.'];
 export async function resolveTarget(
   reference: string,
   flags: TargetFlags,
-  asked: Backend | undefined,
+  asked: OpenOptions,
   extras: CheckpointExtras,
   io: Io,
 ): Promise<Target> {
@@ -82,7 +82,7 @@ export async function resolveTarget(
     return {
       model: info.model,
       dims: info.dims,
-      backend: asked ?? (await available(info.backend, io)),
+      backend: named(asked) ?? (await available(info.backend, io)),
       budgetBytes: info.budgetBytes,
       signature,
       variants: [{ name: 'chunked', source, plannedPeakBytes: info.plannedPeakBytes }],
@@ -99,7 +99,7 @@ export async function resolveTarget(
   const given = await readGiven(flags, graph.inputs, extras);
   const dims = given ? bindDims(graph.inputs, given, asGiven) : asGiven;
   checkDims(graph, dims);
-  const probe = await openDevice({ backend: asked ?? 'auto' });
+  const probe = await openDevice(asked);
   const { backend, maxStorageBytes } = probe;
   await probe.destroy();
   progress(io, `compiling ${graph.name} for ${backend}`);
@@ -130,6 +130,9 @@ export async function resolveTarget(
     given,
   };
 }
+
+/** The backend that was asked for by name. */
+const named = ({ backend }: OpenOptions): Backend | undefined => (backend === 'auto' ? undefined : backend);
 
 /** The values of `--input` and `--text`. */
 async function readGiven(

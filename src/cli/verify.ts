@@ -9,16 +9,16 @@ import type { Budget, Plan } from '../ir/plan.ts';
 import { formatDims, formatMs, plural } from '../report/format.ts';
 import { type Device, openDevice } from '../runtime/index.ts';
 import { randomData, randomSource } from '../testing/random.ts';
+import { BACKEND_OPTION, type DeviceFlags, KERNELS_OPTION, parseDevice } from './device-options.ts';
 import { parseDims } from './dims.ts';
 import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
-import { collect, parseBackend, parseCount } from './options.ts';
+import { collect, parseCount } from './options.ts';
 
-interface VerifyFlags {
+interface VerifyFlags extends DeviceFlags {
   readonly dims?: readonly string[];
   readonly budget?: string;
   readonly config?: string;
-  readonly backend: string;
   readonly runs: string;
   readonly seed: string;
   readonly json?: true;
@@ -49,7 +49,8 @@ export function addVerify(program: Command, io: Io): void {
       '--budget <budget>',
       'fix the budget (default: drawn between the smallest reachable and the unchunked peak)',
     )
-    .option('--backend <name>', 'webgpu, webasm, cpu or auto', 'auto')
+    .option(...BACKEND_OPTION)
+    .option(...KERNELS_OPTION)
     .option('--config <file>', CONFIG_HELP)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText('after', '\nExample:\n  autochunk verify models/llama/model.ts --runs 100 --seed 7')
@@ -77,7 +78,7 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
   const seed = parseCount('--seed', flags.seed, 0, 2 ** 31);
   const fixed = parseDims(flags.dims ?? []);
   const budget = flags.budget === undefined ? undefined : parseBudget(flags.budget);
-  const asked = parseBackend(flags.backend);
+  const asked = parseDevice(flags);
   const { graph } = await loadModel(reference, { config: flags.config });
   const unknown = Object.keys(fixed).filter((name) => !graph.dims.includes(name));
   if (unknown.length > 0) {
@@ -87,7 +88,7 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
       exitCode: 2,
     });
   }
-  const device = await openDevice({ backend: asked ?? 'auto' });
+  const device = await openDevice(asked);
   const cases: Case[] = [];
   let failure: Failure | undefined;
   try {
@@ -142,7 +143,7 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
 
 const reproduction = (reference: string, flags: VerifyFlags, seed: number, device: Device): string =>
   [
-    `autochunk verify ${reference} --runs 1 --seed ${seed} --backend ${device.backend}`,
+    `autochunk verify ${reference} --runs 1 --seed ${seed} --backend ${device.backend} --kernels ${flags.kernels}`,
     ...(flags.dims ?? []).map((dims) => `--dims ${dims}`),
     ...(flags.budget === undefined ? [] : [`--budget ${flags.budget}`]),
   ].join(' ');

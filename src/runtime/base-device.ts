@@ -84,9 +84,9 @@ export abstract class BaseDevice<Handle> implements Device {
     return this.ownKernels() ? 'tuned' : 'gpujs';
   }
 
-  get tuned(): TunedKernels | undefined {
+  get tuned(): TunedKernels<StorageView> | undefined {
     const own = this.ownKernels();
-    return own && { multiply: (product) => this.#multiply(own, product) };
+    return own && { description: own.description, multiply: (product) => this.#multiply(own, product) };
   }
 
   alloc(shape: readonly number[], dtype: DType = 'f32'): Tensor {
@@ -151,7 +151,7 @@ export abstract class BaseDevice<Handle> implements Device {
     this.execute(kernel, target, operands, scalars);
   }
 
-  #multiply(own: TunedKernels<BoundView<Handle>>, { out, a, b, bias, accumulate }: Product): void {
+  #multiply(own: TunedKernels<BoundView<Handle>>, { out, a, b, bias, accumulate }: Product<StorageView>): void {
     this.#mustBeOpen();
     const name = 'multiply';
     noOverwriting(name, out, bias ? [a, b, bias] : [a, b]);

@@ -40,7 +40,7 @@ export interface Device {
   /** Which implementations run: `gpujs` where asked for, and where the device has no others. */
   readonly kernels: KernelChoice;
   /** The device's own implementations, with `kernels` tuned. For kernel wrappers only. */
-  readonly tuned: TunedKernels | undefined;
+  readonly tuned: TunedKernels<StorageView> | undefined;
   /** How many calls each kind of implementation has served. */
   readonly calls: Readonly<Record<KernelChoice, number>>;
   /** A new contiguous activation tensor, contents undefined. */

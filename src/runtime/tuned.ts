@@ -1,5 +1,3 @@
-import type { StorageView } from './device.ts';
-
 /** Which implementations a device prefers: its own where it has one, or gpu.js kernels throughout. */
 export type KernelChoice = 'tuned' | 'gpujs';
 
@@ -7,7 +5,7 @@ export type KernelChoice = 'tuned' | 'gpujs';
  * A batch of matrix products: `out[z][y][x] = Σₖ a[z][y][k] · b[z][k][x] + bias[z][y][x]`. Views have rank ≤ 3, missing
  * axes are added in front, and z of `a` and `b` may be 1. Products are added in order of k, in float32.
  */
-export interface Product<View = StorageView> {
+export interface Product<View> {
   readonly out: View;
   readonly a: View;
   readonly b: View;
@@ -18,6 +16,8 @@ export interface Product<View = StorageView> {
 }
 
 /** What a device computes by itself, each operation being what several ops come down to. */
-export interface TunedKernels<View = StorageView> {
+export interface TunedKernels<View> {
+  /** For reports, such as `GEMM`. */
+  readonly description: string;
   multiply(product: Product<View>): void;
 }

@@ -25,7 +25,7 @@ describe('bench', () => {
     const argv = ['attention.ts', 'tokens.ts#first', '--dims', 'N=128', '--budget', '60%,1KiB'];
     const report = await bench(...argv);
     expect(report).toMatchObject({
-      command: `autochunk bench ${argv.join(' ')} --backend webasm --rounds 1 --seed 1`,
+      command: `autochunk bench ${argv.join(' ')} --backend webasm --kernels tuned --rounds 1 --seed 1`,
       rounds: 1,
       seed: 1,
       note: null,
@@ -65,7 +65,10 @@ describe('bench', () => {
     expect(within.slowdownQuartiles).toEqual([within.slowdown, within.slowdown]);
     expect(within).toMatchObject({ identical: true, maxAbsDiff: 0, outOfReach: null });
     expect(within.loops.length).toBeGreaterThan(0);
-    expect(within.kernels).toMatchObject({ softmax: expect.stringContaining('webasm') });
+    expect(within.kernels).toMatchObject({
+      matmul: expect.stringMatching(/^packed GEMM.* webasm$/),
+      softmax: 'gpu.js webasm',
+    });
     for (const field of ['budgetBytes', 'parameterBytes', 'predictedSlowdown', 'compileMs'])
       expect(within).toHaveProperty(field);
 

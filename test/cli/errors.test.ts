@@ -159,6 +159,11 @@ const cases: Readonly<Record<string, readonly ErrorCase[]>> = {
       says: ['--cap: expected bytes such as 128MiB'],
     },
     {
+      argv: 'run attention.ts --dims N=8 --kernels fast',
+      code: 2,
+      says: ['--kernels: expected tuned or gpujs, got "fast"'],
+    },
+    {
       argv: 'compile attention.ts --dims N=8 --backend cuda',
       code: 2,
       says: ['--backend: expected auto, webgpu, webasm, cpu, got "cuda"'],

@@ -114,6 +114,7 @@ export class WebasmDevice extends BaseDevice<number> {
       workspace: ARENA_START,
     });
     return {
+      description: gemm.description,
       multiply: ({ out, a, b, bias, accumulate }) =>
         gemm.multiply({
           out: inMemory(out),

@@ -24,13 +24,16 @@ export class GemmExecutor {
   readonly #block: number;
   readonly #workspace: number;
   readonly #run: Run;
-  readonly #fused = hasFusedMultiply();
+  /** For reports: what multiplies. */
+  readonly description: string;
 
   constructor({ memory, maximumPages, block, workspace }: GemmMemory) {
     this.#memory = memory;
     this.#block = block;
     this.#workspace = workspace;
-    const bytes = gemmModule({ block, fused: this.#fused, maximumPages, shared: false });
+    const fused = hasFusedMultiply();
+    this.description = fused ? 'packed GEMM (fused multiply-add)' : 'packed GEMM';
+    const bytes = gemmModule({ block, fused, maximumPages, shared: false });
     const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
     this.#run = exports.run as Run;
   }

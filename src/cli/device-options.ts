@@ -1,0 +1,31 @@
+import { setFlagsFromString } from 'node:v8';
+import { UserError } from '../errors.ts';
+import type { OpenOptions } from '../runtime/index.ts';
+import { parseBackend } from './options.ts';
+
+/** The options of commands that open a device. */
+export interface DeviceFlags {
+  readonly backend: string;
+  readonly kernels: string;
+}
+
+export const BACKEND_OPTION = ['--backend <name>', 'webgpu, webasm, cpu or auto', 'auto'] as const;
+export const KERNELS_OPTION = [
+  '--kernels <which>',
+  'tuned (own matrix products where the backend has them: webasm) or gpujs',
+  'tuned',
+] as const;
+
+/** @throws UserError (bad usage) naming what there is */
+export function parseDevice({ backend, kernels }: DeviceFlags): Required<OpenOptions> {
+  if (kernels !== 'tuned' && kernels !== 'gpujs') {
+    throw new UserError(`--kernels: expected tuned or gpujs, got "${kernels}"`, { exitCode: 2 });
+  }
+  return { backend: parseBackend(backend) ?? 'auto', kernels };
+}
+
+/**
+ * Lets WebAssembly multiply and add in one instruction where V8 has relaxed SIMD, but behind a flag, as in Node 20. The
+ * flag is the whole process's, so this is for programs, not for libraries.
+ */
+export const enableRelaxedSimd = (): void => setFlagsFromString('--experimental-wasm-relaxed-simd');
