@@ -151,7 +151,10 @@ export abstract class BaseDevice<Handle> implements Device {
     this.execute(kernel, target, operands, scalars);
   }
 
-  #multiply(own: TunedKernels<BoundView<Handle>>, { out, a, b, bias, accumulate }: Product<StorageView>): void {
+  #multiply(
+    own: TunedKernels<BoundView<Handle>>,
+    { out, a, b, bias, accumulate }: Product<StorageView>,
+  ): void {
     this.#mustBeOpen();
     const name = 'multiply';
     noOverwriting(name, out, bias ? [a, b, bias] : [a, b]);
