@@ -1,11 +1,13 @@
-import type { GeneratedModule } from './codegen/load.ts';
+import type { GeneratedModule, RangeModule } from './codegen/load.ts';
 import { parseBudget } from './compiler/budget.ts';
-import { plan } from './compiler/pipeline.ts';
+import { type PlanOptions, plan } from './compiler/pipeline.ts';
+import { planRange, type RangeDims } from './compiler/plan-range.ts';
 import type { Model } from './dsl/model.ts';
 import type { Bindings } from './ir/dims.ts';
 import type { Graph } from './ir/node.ts';
 import type { Backend } from './ir/ops/op.ts';
 import type { Budget, Plan } from './ir/plan.ts';
+import type { RangePlan } from './ir/range-plan.ts';
 import type { Device } from './runtime/device.ts';
 import type { Tensor } from './runtime/tensor.ts';
 import { trace } from './trace/tracer.ts';
@@ -33,15 +35,38 @@ export interface Compilation {
   readonly source: string;
 }
 
+/** Like {@link CompileOptions}, with a range of sizes for one dimension: `{ N: { from: 1, to: 8192 } }`. */
+export interface RangeCompileOptions extends Omit<CompileOptions, 'dims'> {
+  readonly dims: RangeDims;
+}
+
+export interface RangeCompilation {
+  /** As traced: symbolic in its named dimensions. */
+  readonly graph: Graph;
+  readonly plan: RangePlan;
+  /** The generated TypeScript module, for every size in the range. */
+  readonly source: string;
+}
+
 /**
- * Traces a model, plans its chunk loops and writes the module that runs them.
+ * Traces a model, plans its chunk loops and writes the module that runs them: for one size of every named dimension, or
+ * for a range of one of them.
  *
  * @throws UserError for a model that does not trace, dimensions that are unbound or not positive integers, and budgets
- *   below the smallest peak the search can reach.
+ *   below the smallest peak the search can reach; for a range it names the largest size that fits.
  */
-export async function compileModel(model: Model, options: CompileOptions): Promise<Compilation> {
-  return compileGraph(trace(model), options);
+export async function compileModel(model: Model, options: CompileOptions): Promise<Compilation>;
+export async function compileModel(model: Model, options: RangeCompileOptions): Promise<RangeCompilation>;
+export async function compileModel(
+  model: Model,
+  options: CompileOptions | RangeCompileOptions,
+): Promise<Compilation | RangeCompilation> {
+  const graph = trace(model);
+  return hasRange(options) ? compileRange(graph, options) : compileGraph(graph, options);
 }
+
+const hasRange = (options: CompileOptions | RangeCompileOptions): options is RangeCompileOptions =>
+  Object.values(options.dims ?? {}).some((size) => typeof size === 'object');
 
 /** Like {@link compileModel}, from a graph that is already traced. */
 export async function compileGraph(graph: Graph, options: CompileOptions): Promise<Compilation> {
@@ -50,16 +75,30 @@ export async function compileGraph(graph: Graph, options: CompileOptions): Promi
   return { graph, plan: planned, source: await generate(planned, options.modelFile) };
 }
 
+/** Like {@link compileGraph}, for a range of one named dimension. */
+export async function compileRange(graph: Graph, options: RangeCompileOptions): Promise<RangeCompilation> {
+  const planned = planGraphRange(graph, options);
+  options.onProgress?.('generate');
+  const { generateRangeModule } = await import('./codegen/generate-range.ts');
+  const meta = options.modelFile === undefined ? {} : { modelFile: options.modelFile };
+  return { graph, plan: planned, source: generateRangeModule(planned, meta) };
+}
+
 /** The plan alone. Unlike {@link compileGraph} it never loads the code generator, which weighs megabytes in a browser. */
 export const planGraph = (graph: Graph, options: CompileOptions): Plan =>
-  plan(graph, {
-    dims: options.dims ?? {},
-    budget: typeof options.budget === 'string' ? parseBudget(options.budget) : options.budget,
-    backend: options.backend ?? 'webasm',
-    ...(options.cap === undefined ? {} : { cap: options.cap }),
-    ...(options.onProgress === undefined ? {} : { onPass: options.onProgress }),
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  });
+  plan(graph, { dims: options.dims ?? {}, ...planOptions(options) });
+
+/** The plan of {@link compileRange} alone. */
+export const planGraphRange = (graph: Graph, options: RangeCompileOptions): RangePlan =>
+  planRange(graph, { dims: options.dims, ...planOptions(options) });
+
+const planOptions = (options: Omit<CompileOptions, 'dims'>): Omit<PlanOptions, 'dims'> => ({
+  budget: typeof options.budget === 'string' ? parseBudget(options.budget) : options.budget,
+  backend: options.backend ?? 'webasm',
+  ...(options.cap === undefined ? {} : { cap: options.cap }),
+  ...(options.onProgress === undefined ? {} : { onPass: options.onProgress }),
+  ...(options.signal === undefined ? {} : { signal: options.signal }),
+});
 
 /** The same model without any loop, as a plan: the baseline that chunked runs are compared with. */
 export const unchunkedPlan = (plan: Plan): Plan => ({
@@ -90,4 +129,18 @@ export async function loadModule<D = Device, T = Tensor>(
 ): Promise<GeneratedModule<D, T>> {
   const load = await import('./codegen/load.ts');
   return load.loadModule<D, T>(source, runtime);
+}
+
+/**
+ * Loads the text of a module that was generated for a range of sizes.
+ *
+ * @param runtime the namespace of `autochunk/runtime`, which the module runs on
+ * @throws UserError when the text is not such a module
+ */
+export async function loadRangeModule<D = Device, T = Tensor>(
+  source: string,
+  runtime: object,
+): Promise<RangeModule<D, T>> {
+  const load = await import('./codegen/load.ts');
+  return load.loadRangeModule<D, T>(source, runtime);
 }

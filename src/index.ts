@@ -1,13 +1,18 @@
 /** The public surface of autochunk: the tensor DSL, tracing and the types of graphs and plans. */
-export type { GeneratedModule, ModuleInfo } from './codegen/load.ts';
+export type { GeneratedModule, ModuleInfo, RangeModule, RangeModuleInfo } from './codegen/load.ts';
 export {
   type Compilation,
   type CompileOptions,
   compileGraph,
   compileModel,
+  compileRange,
   generate,
   loadModule,
+  loadRangeModule,
   planGraph,
+  planGraphRange,
+  type RangeCompilation,
+  type RangeCompileOptions,
   unchunkedPlan,
 } from './compile.ts';
 export { BudgetError, parseBudget } from './compiler/budget.ts';

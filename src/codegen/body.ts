@@ -11,9 +11,8 @@ import {
   type ValueId,
 } from '../ir/node.ts';
 import { isUserOp, opDef } from '../ir/ops/index.ts';
-import type { Plan } from '../ir/plan.ts';
 import type { Step } from '../ir/program.ts';
-import { describeLoop, type SourceNames } from './describe.ts';
+import { describeLoop, type SourceNames, type WrittenPlan } from './describe.ts';
 import {
   attribute,
   dimension,
@@ -38,11 +37,13 @@ export interface Body {
   readonly usesParams: boolean;
   readonly usesDevice: boolean;
   readonly usesKernels: boolean;
+  /** Names that code mentions, of variables and other things. */
+  readonly mentions: ReadonlySet<string>;
 }
 
-/** Writes the steps of a plan's program as statements. */
-export function writeBody(plan: Plan, sources: SourceNames): Body {
-  return new BodyWriter(plan, sources).write();
+/** Writes the steps of a plan's program as statements. `sizes` give the names that are bound at run time, for comments. */
+export function writeBody(plan: WrittenPlan, sources: SourceNames, sizes: Bindings = {}): Body {
+  return new BodyWriter(plan, sources, sizes).write();
 }
 
 /** Views made once and used once are written where they are used, up to this length. */
@@ -52,7 +53,7 @@ const INLINE_CALLS = 2;
 const ANONYMOUS = /^(reshape|permute|slice|expand|transpose|squeeze|unsqueeze|split)[_\d]*$/;
 
 class BodyWriter {
-  readonly #plan: Plan;
+  readonly #plan: WrittenPlan;
   readonly #sources: SourceNames;
   readonly #names: ReturnType<typeof chooseNames>;
   readonly #uses: ReturnType<typeof countUses>;
@@ -67,14 +68,15 @@ class BodyWriter {
   /** The scope that heads the section of a step of the given scope. */
   readonly #heading: (scope: string) => string;
   #frames: Frame[] = [];
-  #bindings: Bindings = {};
+  #bindings: Bindings;
   #scope = '';
   #callsKernels = false;
 
-  constructor(plan: Plan, sources: SourceNames) {
+  constructor(plan: WrittenPlan, sources: SourceNames, sizes: Bindings) {
     this.#plan = plan;
     this.#sources = sources;
-    this.#names = chooseNames(plan.program);
+    this.#bindings = sizes;
+    this.#names = chooseNames(plan.program, Object.keys(sizes));
     this.#uses = countUses(plan.program);
     this.#heading = sectionHeadings(plan.program);
     this.#peakValue = plan.planned.timeline[plan.planned.peakIndex]?.value;
@@ -99,6 +101,7 @@ class BodyWriter {
       usesParams: mentions(program.params),
       usesDevice: this.#allocations.size > 0,
       usesKernels: this.#callsKernels,
+      mentions: new Set(this.#lines.flatMap(({ code }) => namesIn(code))),
     };
   }
 
@@ -315,6 +318,10 @@ class BodyWriter {
     this.#lines.push(line);
   }
 }
+
+/** The names in a line of code, without what its strings say. */
+const namesIn = (code: string): string[] =>
+  code.replace(/'(?:[^'\\]|\\.)*'/g, '').match(/[A-Za-z_$][\w$]*/g) ?? [];
 
 /** The scope of the first step from `index` on that has one. */
 function scopeOf(steps: readonly Step[], index: number): string | undefined {

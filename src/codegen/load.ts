@@ -1,5 +1,6 @@
 import { ts } from 'ts-morph';
 import { UserError } from '../errors.ts';
+import { evalShape } from '../ir/dims.ts';
 import type { DType } from '../ir/node.ts';
 
 export interface TensorInfo {
@@ -34,6 +35,60 @@ export interface GeneratedModule<D, T> {
   ): Promise<Record<string, T>>;
 }
 
+/** An extent: a number, or the name of a dimension. */
+type Extents = readonly (number | string)[];
+
+/** What a module for a range of sizes says about itself. Peaks are those at the largest size. */
+export interface RangeModuleInfo extends Omit<ModuleInfo, 'dims' | 'inputs' | 'params' | 'outputs'> {
+  /** A number, or the smallest and the largest value of the one dimension that has a range. */
+  readonly dims: Readonly<Record<string, number | readonly [from: number, to: number]>>;
+  readonly capBytes?: number;
+  readonly inputs: Readonly<Record<string, Omit<TensorInfo, 'shape'> & { readonly shape: Extents }>>;
+  readonly params: Readonly<Record<string, { readonly key: string; readonly shape: readonly number[] }>>;
+  /** Extents of outputs may be expressions such as `2*N`. */
+  readonly outputs: Readonly<Record<string, { readonly shape: Extents; readonly dtype: DType }>>;
+}
+
+/** A generated module for a range of sizes, loaded. */
+export interface RangeModule<D, T> extends Omit<GeneratedModule<D, T>, 'info'> {
+  readonly info: RangeModuleInfo;
+  /** What a run at one size measures, to the byte. */
+  plannedPeakBytes(size: number): number;
+}
+
+/** What a module for a range says at one size of its dimension. @throws UserError outside the range */
+export function infoAt<D, T>({ info, plannedPeakBytes }: RangeModule<D, T>, size: number): ModuleInfo {
+  const [over, from, to] = rangeOf(info);
+  if (!Number.isInteger(size) || size < from || size > to)
+    throw new UserError(
+      `${info.model}: ${over} = ${size} is outside the range ${from} … ${to} of the module`,
+    );
+  const dims: Record<string, number> = {};
+  for (const [name, value] of Object.entries(info.dims))
+    dims[name] = typeof value === 'number' ? value : size;
+  const bound = <T extends { readonly shape: Extents }>(tensors: Readonly<Record<string, T>>) =>
+    Object.fromEntries(
+      Object.entries(tensors).map(([id, tensor]) => [
+        id,
+        { ...tensor, shape: evalShape(tensor.shape, dims) },
+      ]),
+    );
+  return {
+    ...info,
+    dims,
+    plannedPeakBytes: plannedPeakBytes(size),
+    inputs: bound(info.inputs),
+    outputs: bound(info.outputs),
+  };
+}
+
+/** The dimension of a module that has a range, and the range. */
+export function rangeOf(info: RangeModuleInfo): readonly [name: string, from: number, to: number] {
+  for (const [name, value] of Object.entries(info.dims))
+    if (typeof value !== 'number') return [name, ...value];
+  throw notAModule('it is not for a range of sizes');
+}
+
 const RUNTIME = 'autochunk/runtime';
 
 /**
@@ -42,6 +97,35 @@ const RUNTIME = 'autochunk/runtime';
  * with all rights of the process: load only modules you would import.
  */
 export function loadModule<D = unknown, T = unknown>(source: string, runtime: object): GeneratedModule<D, T> {
+  const module = loadAnyModule<D, T>(source, runtime);
+  if (isRangeModule(module)) {
+    throw new UserError(
+      `this module is for a range of ${rangeOf(module.info)[0]}: load it with loadRangeModule, or compile the model for one size`,
+    );
+  }
+  return module;
+}
+
+/** Like {@link loadModule}, for modules of a range of sizes. */
+export function loadRangeModule<D = unknown, T = unknown>(
+  source: string,
+  runtime: object,
+): RangeModule<D, T> {
+  const module = loadAnyModule<D, T>(source, runtime);
+  if (isRangeModule(module)) return module;
+  throw new UserError('this module is for one size, not for a range: load it with loadModule');
+}
+
+/** Is a module for a range of sizes? */
+export const isRangeModule = <D, T>(
+  module: GeneratedModule<D, T> | RangeModule<D, T>,
+): module is RangeModule<D, T> => Object.values(module.info.dims).some((size) => typeof size !== 'number');
+
+/** Loads a module, for one size or for a range of them. */
+export function loadAnyModule<D = unknown, T = unknown>(
+  source: string,
+  runtime: object,
+): GeneratedModule<D, T> | RangeModule<D, T> {
   const { outputText, diagnostics } = ts.transpileModule(source, {
     reportDiagnostics: true,
     compilerOptions: {
@@ -70,7 +154,7 @@ export function loadModule<D = unknown, T = unknown>(source: string, runtime: ob
     throw notAModule(error instanceof Error ? error.message : String(error), error);
   }
   check(exports);
-  return { info: exports.info, run: exports.run } as GeneratedModule<D, T>;
+  return exports as unknown as GeneratedModule<D, T> | RangeModule<D, T>;
 }
 
 const notAModule = (reason: string, cause?: unknown): UserError =>
@@ -78,7 +162,7 @@ const notAModule = (reason: string, cause?: unknown): UserError =>
     cause,
   });
 
-function check({ info, run }: Record<string, unknown>): void {
+function check({ info, run, plannedPeakBytes }: Record<string, unknown>): void {
   if (typeof run !== 'function') throw notAModule('it exports no function `run`');
   if (!isRecord(info)) throw notAModule('it exports no object `info`');
   for (const key of ['model', 'backend']) {
@@ -90,9 +174,14 @@ function check({ info, run }: Record<string, unknown>): void {
   for (const key of ['dims', 'inputs', 'params', 'outputs']) {
     if (!isRecord(info[key])) throw notAModule(`\`info.${key}\` is not an object`);
   }
+  const ranges = Object.values(info.dims as object).filter((size) => typeof size !== 'number');
+  if (ranges.length > 0) {
+    if (ranges.length > 1 || !ranges.every(isRange)) throw notAModule('`info.dims` has no proper range');
+    if (typeof plannedPeakBytes !== 'function') throw notAModule('it exports no function `plannedPeakBytes`');
+  }
   for (const key of ['inputs', 'params', 'outputs']) {
     for (const [name, tensor] of Object.entries(info[key] as object)) {
-      if (!isRecord(tensor) || !isShape(tensor.shape))
+      if (!isRecord(tensor) || !isShape(tensor.shape, ranges.length > 0))
         throw notAModule(`\`info.${key}.${name}\` has no shape`);
     }
   }
@@ -101,5 +190,9 @@ function check({ info, run }: Record<string, unknown>): void {
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-const isShape = (value: unknown): boolean =>
-  Array.isArray(value) && value.every((extent) => Number.isInteger(extent) && extent >= 0);
+const isShape = (value: unknown, named: boolean): boolean =>
+  Array.isArray(value) &&
+  value.every((extent) => (Number.isInteger(extent) && extent >= 0) || (named && typeof extent === 'string'));
+
+const isRange = (value: unknown): boolean =>
+  Array.isArray(value) && value.length === 2 && value.every((end) => Number.isSafeInteger(end) && end > 0);

@@ -2,9 +2,9 @@ import type { LoopNode, ValueId } from '../ir/node.ts';
 import type { Program, Step } from '../ir/program.ts';
 
 /** Names that mean something else in a generated module, or nothing JavaScript accepts. */
-const RESERVED = new Set(
+export const RESERVED: ReadonlySet<string> = new Set(
   (
-    'device inputs params k run info Device Tensor Inputs Params Outputs Math Promise undefined NaN Infinity ' +
+    'device inputs params k run info chunkSizes fitChunk plannedPeakBytes readDims Device Tensor Inputs Params Outputs Math Promise undefined NaN Infinity ' +
     'arguments await break case catch class const continue debugger default delete do else enum eval export extends ' +
     'false finally for function if implements import in instanceof interface let new null package private protected ' +
     'public return static super switch this throw true try typeof var void while with yield'
@@ -24,9 +24,9 @@ export interface Names {
   readonly loops: ReadonlyMap<string, LoopNames>;
 }
 
-/** Variable names of a module: the ids of the values where they are free, so the author's own words. */
-export function chooseNames(program: Program): Names {
-  const taken = new Set(RESERVED);
+/** Variable names of a module: the ids of the values where they are free, so the author's own words. `sizes` are variables already. */
+export function chooseNames(program: Program, sizes: readonly string[] = []): Names {
+  const taken = new Set([...RESERVED, ...sizes]);
   const values = new Map<ValueId, string>();
   const nameValues = (steps: readonly Step[]): void => {
     for (const step of steps) {

@@ -1,4 +1,5 @@
 import type { LoopNode, ValueId } from '../ir/node.ts';
+import { evenChunk } from '../layout/chunks.ts';
 import { type Sizes, simulate } from './estimate.ts';
 import { lastUse } from './graph-index.ts';
 import { Block } from './lower.ts';
@@ -160,7 +161,3 @@ export function largestChunk(
   );
   return size < 1 ? 0 : evenChunk(extent, size);
 }
-
-/** The smallest size with as few chunks as `size` gives. */
-export const evenChunk = (extent: number, size: number): number =>
-  Math.ceil(extent / Math.ceil(extent / size));

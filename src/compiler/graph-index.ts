@@ -67,6 +67,17 @@ export function patternOf(node: OpNode, types: GraphIndex['types']): AccessPatte
 /** The pattern of a node that was asked for before, or inherited; undefined for others. */
 export const knownPattern = (node: OpNode): AccessPattern | undefined => patterns.get(node)?.pattern;
 
+/** Gives a node a pattern that holds in more cases than its shape shows: for all values of a named dimension, for one. */
+export const setPattern = (node: OpNode, pattern: AccessPattern | undefined): void =>
+  void patterns.set(node, { pattern });
+
+/** Gives a copy of a node with other operands of the same types the pattern it was given, if it was given one. */
+export function copyPattern(to: OpNode, from: OpNode): OpNode {
+  const known = patterns.get(from);
+  if (known) patterns.set(to, known);
+  return to;
+}
+
 /**
  * Gives a node of a loop body the pattern of the node of the graph around that it computes a part of. Its shape may
  * depend on the names of the loop, which patterns do not; the axis that the loop cuts is whole in the body: no loop

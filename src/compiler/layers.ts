@@ -1,6 +1,6 @@
 import type { NodeCut } from '../ir/flow.ts';
 import { type Graph, type Node, type OpNode, operandsOf, type ValueId } from '../ir/node.ts';
-import { type GraphIndex, indexGraph } from './graph-index.ts';
+import { copyPattern, type GraphIndex, indexGraph } from './graph-index.ts';
 import type { Choice } from './region.ts';
 
 /** A deep model with most of its equal layers left out: plans for it are plans for the whole model. */
@@ -49,7 +49,8 @@ export function shortenLayers(graph: Graph): Shortened | undefined {
       if (!inNextLayer) return undefined;
       operands.push((graph.nodes[at - removed] as Node).id);
     }
-    nodes.push(operands.every((id, i) => id === node.operands[i]) ? node : { ...node, operands });
+    const same = operands.every((id, i) => id === node.operands[i]);
+    nodes.push(same ? node : copyPattern({ ...node, operands }, node));
   }
   const isRemoved = (id: ValueId): boolean => {
     const at = index.definedAt.get(id) ?? -1;

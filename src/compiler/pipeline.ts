@@ -45,21 +45,7 @@ export interface PlanOptions {
  * @throws UserError for dimensions that are unbound, unknown or do not fit, and BudgetError when no plan meets the budget.
  */
 export function plan(graph: Graph, options: PlanOptions): Plan {
-  const passes: { name: string; ms: number }[] = [];
-  const pass = <T>(name: string, run: () => T): T => {
-    options.signal?.throwIfAborted();
-    const start = performance.now();
-    const result = run();
-    passes.push({ name, ms: performance.now() - start });
-    options.onPass?.(name, performance.now() - start);
-    return result;
-  };
-  const graphPass = (name: string, run: () => Graph): Graph =>
-    pass(name, () => {
-      const result = run();
-      verify(result);
-      return result;
-    });
+  const { passes, pass, graphPass } = timePasses(options);
   const cap = checkCap(options.cap);
   const costModel = options.costModel ?? COST_MODELS[options.backend];
   const { weights } = costModel;
@@ -128,7 +114,29 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
 const orderFor = (budget: number | undefined, graph: Graph, peakBytes: number): Graph =>
   budget !== undefined && peakBytes <= budget ? graph : order(graph);
 
-function checkCap(cap: number | undefined): number {
+/** Runs passes one after another: timed, told of, and with every graph that one makes verified. */
+export function timePasses({ signal, onPass }: Pick<PlanOptions, 'signal' | 'onPass'>) {
+  const passes: { name: string; ms: number }[] = [];
+  const pass = <T>(name: string, run: () => T): T => {
+    signal?.throwIfAborted();
+    const start = performance.now();
+    const result = run();
+    const ms = performance.now() - start;
+    passes.push({ name, ms });
+    onPass?.(name, ms);
+    return result;
+  };
+  const graphPass = (name: string, run: () => Graph): Graph =>
+    pass(name, () => {
+      const result = run();
+      verify(result);
+      return result;
+    });
+  return { passes, pass, graphPass };
+}
+
+/** @throws UserError for a cap that is not a number of bytes */
+export function checkCap(cap: number | undefined): number {
   if (cap === undefined) return Number.POSITIVE_INFINITY;
   if (Number.isSafeInteger(cap) && cap > 0) return cap;
   throw new UserError(`cap ${cap}: expected a positive number of bytes`, { exitCode: 2 });

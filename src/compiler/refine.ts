@@ -1,4 +1,4 @@
-import { evenChunk } from './evaluate.ts';
+import { evenChunk } from '../layout/chunks.ts';
 import { type Family, familyOf, innerChoices, replaceInner } from './family.ts';
 import type { PartialPlan, PartialPlans } from './partial-plans.ts';
 import type { Choice } from './region.ts';

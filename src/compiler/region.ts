@@ -1,5 +1,5 @@
 import { invariant } from '../errors.ts';
-import { addDims, type Dim, type Shape } from '../ir/dims.ts';
+import { addDims, type Dim, divDims, type Shape } from '../ir/dims.ts';
 import { backward, type Cut, type Flow, isContraction, isObstacle, type NodeCut } from '../ir/flow.ts';
 import type {
   Graph,
@@ -33,15 +33,17 @@ export const isProportional = ({ cuts }: Region): boolean =>
 export interface Choice {
   readonly region: Region;
   readonly chunkSize: number;
+  /** What a graph in named dimensions calls the chunk size, which is not known before the module runs. */
+  readonly chunkName?: string;
   /** The loops in its body. Their regions name values as the graph without loops does. */
   readonly inner?: readonly Choice[];
 }
 
 /** A choice over other values: those that `names` gives another name. */
 export function renameChoice(choice: Choice, names: ReadonlyMap<ValueId, ValueId>): Choice {
-  const { region, chunkSize, inner } = choice;
+  const { region, inner } = choice;
   const cuts = new Map([...region.cuts].map(([id, cut]) => [names.get(id) ?? id, cut]));
-  const renamed = { region: { cuts, extent: region.extent }, chunkSize };
+  const renamed = { ...choice, region: { cuts, extent: region.extent } };
   return inner ? { ...renamed, inner: inner.map((other) => renameChoice(other, names)) } : renamed;
 }
 
@@ -117,7 +119,7 @@ export interface LoopNames {
  */
 function buildLoop(
   index: GraphIndex,
-  { region, chunkSize, inner = [] }: Choice,
+  { region, chunkSize, chunkName, inner = [] }: Choice,
   inside: readonly OpNode[],
   build: BuildLoop,
   names: LoopNames,
@@ -187,8 +189,8 @@ function buildLoop(
     kind: 'loop',
     id: names.id,
     over: overName(region, inside),
-    extent: region.extent,
-    chunkSize,
+    extent: extentOf(index, region, [...slices.values()]),
+    chunkSize: chunkName ?? chunkSize,
     start: names.start,
     length: names.length,
     slices: [...slices.values()],
@@ -201,6 +203,21 @@ function buildLoop(
     results,
     scope: commonScope(inside),
   };
+}
+
+/** Units of a region's loop, in the dimensions of the graph. */
+function extentOf({ types }: GraphIndex, region: Region, slices: readonly LoopSlice[]): Dim {
+  const cut = [...region.cuts].flatMap(([id, cut]) => (isContraction(cut) ? [] : [[id, cut] as const]));
+  for (const slice of slices) cut.push([slice.operand, slice]);
+  const extents = cut.map(([id, { axis, multiple }]) =>
+    divDims((types.get(id) as TensorType).shape[axis] as Dim, multiple),
+  );
+  const [extent] = extents;
+  invariant(
+    extent !== undefined && extents.every((other) => other === extent),
+    () => `the nodes of a region are cut into ${extents.join(', ')} units`,
+  );
+  return extent;
 }
 
 /** Is a value of the region an output of the graph or read by a node that is not in the region? */

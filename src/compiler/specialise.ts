@@ -1,6 +1,6 @@
 import { produce } from 'immer';
 import { invariant, UserError } from '../errors.ts';
-import { type Bindings, evalDim, printShape, type Shape } from '../ir/dims.ts';
+import { type Bindings, type Dim, evalDim, printShape, type Shape, substituteDim } from '../ir/dims.ts';
 import { type Graph, type OpNode, operandsOf, type TensorType, type ValueId } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import { ShapeError } from '../ir/ops/op.ts';
@@ -51,6 +51,32 @@ export function specialise(graph: Graph, bindings: Bindings): Graph {
       } as (typeof draft.nodes)[number];
     }
   });
+}
+
+/**
+ * Binds some of the named dimensions; the others stay, and `symbolic` keeps the names of all.
+ *
+ * @throws UserError naming a dimension that is unknown or not a positive integer
+ */
+export function bindSome(graph: Graph, bindings: Bindings): Graph {
+  const open = Object.fromEntries(graph.dims.map((dim) => [dim, 1]));
+  checkBindings(graph, { ...open, ...bindings });
+  const bind = (dim: Dim): Dim => substituteDim(dim, bindings);
+  const typed = <T extends TensorType>(value: T): T => ({ ...value, shape: value.shape.map(bind) });
+  return {
+    ...graph,
+    dims: graph.dims.filter((dim) => bindings[dim] === undefined),
+    inputs: graph.inputs.map(typed),
+    params: graph.params.map(typed),
+    nodes: graph.nodes.map((node) => {
+      invariant(node.kind === 'op', () => `dimensions are bound before there are loops, got ${node.id}`);
+      return {
+        ...typed(node),
+        attrs: mapAttrDims(node.attrs, bind),
+        symbolic: node.symbolic ?? node.shape,
+      };
+    }),
+  };
 }
 
 function checkBindings(graph: Graph, bindings: Bindings): void {

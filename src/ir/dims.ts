@@ -158,3 +158,16 @@ export const evalShape = (shape: Shape, bindings: Bindings): number[] =>
 /** Number of elements. */
 export const sizeOf = (shape: Shape): Dim => mulDims(1, ...shape);
 export const printShape = (shape: Shape): string => `[${shape.join(', ')}]`;
+
+/** One term of a dimension: `3*B*N` has the coefficient 3 and the names B and N. */
+export interface DimTerm {
+  readonly coefficient: number;
+  readonly names: readonly string[];
+}
+
+/** The terms of a dimension, none of them 0. */
+export const dimTerms = (dim: Dim): DimTerm[] =>
+  [...parse(dim)].map(([monomial, coefficient]) => ({
+    coefficient,
+    names: monomial === '' ? [] : monomial.split('*'),
+  }));

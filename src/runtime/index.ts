@@ -1,5 +1,8 @@
 /** The runtime: devices, tensors and kernels. Generated modules import nothing else. */
+
+export { fitChunk } from '../layout/chunks.ts';
 export type { BackendName, Device, DType, MemoryCounters, StorageView } from './device.ts';
+export { type RangeInfo, readDims } from './dims.ts';
 export { type InputInfo, uploadInputs } from './inputs.ts';
 export {
   defineKernel,

@@ -4,7 +4,8 @@ import type { Tensor } from './tensor.ts';
 
 /** An input that a generated module asks for (`info.inputs`). */
 export interface InputInfo {
-  readonly shape: readonly number[];
+  /** Extents; names of dimensions in a module for a range of sizes. */
+  readonly shape: readonly (number | string)[];
   readonly dtype: DType;
   /** Exclusive upper bound of an index input. */
   readonly below?: number;
@@ -16,11 +17,14 @@ export interface InputInfo {
  * Uploads the inputs of a generated module (`info.inputs`), row-major numbers by name. Throws UserError for a missing or
  * unknown input, a wrong number of elements, a non-integer in an i32 input, and an index outside its bound, naming the
  * input, the element, its value and the bound: devices would read some other row in silence.
+ *
+ * In a module for a range of sizes, named extents follow from the numbers of elements; `dims` gives those that do not.
  */
 export function uploadInputs<Id extends string>(
   device: Device,
   specs: Readonly<Record<Id, InputInfo>>,
   values: Readonly<Record<string, ArrayLike<number>>>,
+  dims: Readonly<Record<string, number>> = {},
 ): Record<Id, Tensor> {
   const ids = Object.keys(specs) as Id[];
   const missing = ids.filter((id) => !Object.hasOwn(values, id));
@@ -32,16 +36,51 @@ export function uploadInputs<Id extends string>(
     ];
     throw new UserError(`${faults.join('; ')}; the inputs are ${ids.join(', ')}`);
   }
-  for (const id of ids) checkInput(id, specs[id], values[id] as ArrayLike<number>);
+  const shapes = bindShapes(specs, values, dims);
+  for (const id of ids)
+    checkInput(id, specs[id], shapes[id] as readonly number[], values[id] as ArrayLike<number>);
   return Object.fromEntries(
     ids.map((id) => {
-      const { shape, dtype } = specs[id];
-      return [id, device.upload(values[id] as ArrayLike<number>, shape, dtype)];
+      const shape = shapes[id] as readonly number[];
+      return [id, device.upload(values[id] as ArrayLike<number>, shape, specs[id].dtype)];
     }),
   ) as Record<Id, Tensor>;
 }
 
-function checkInput(id: string, { shape, dtype, below }: InputInfo, data: ArrayLike<number>): void {
+/** The shapes in numbers. A name that stands alone in an input, once or several times, follows from its number of elements. */
+function bindShapes(
+  specs: Readonly<Record<string, InputInfo>>,
+  values: Readonly<Record<string, ArrayLike<number>>>,
+  given: Readonly<Record<string, number>>,
+): Record<string, readonly number[]> {
+  const dims: Record<string, number> = { ...given };
+  const extent = (dim: number | string): number | undefined => (typeof dim === 'number' ? dim : dims[dim]);
+  for (const [id, { shape }] of Object.entries(specs)) {
+    const open = shape.filter((dim) => extent(dim) === undefined);
+    const [name] = open;
+    if (name === undefined || open.some((other) => other !== name)) continue;
+    const known = shape.reduce<number>((product, dim) => product * (extent(dim) ?? 1), 1);
+    const size = Math.round(((values[id] as ArrayLike<number>).length / known) ** (1 / open.length));
+    dims[name] = size;
+  }
+  return Object.fromEntries(
+    Object.entries(specs).map(([id, { shape }]) => {
+      const bound = shape.map(extent);
+      if (bound.includes(undefined))
+        throw new UserError(
+          `input ${id}: give the sizes of [${shape.join(', ')}], its elements do not tell them`,
+        );
+      return [id, bound as number[]];
+    }),
+  );
+}
+
+function checkInput(
+  id: string,
+  { dtype, below }: InputInfo,
+  shape: readonly number[],
+  data: ArrayLike<number>,
+): void {
   const count = shape.reduce((a, b) => a * b, 1);
   if (data.length !== count) {
     throw new UserError(`input ${id}: [${shape.join(', ')}] has ${count} elements, got ${data.length}`);

@@ -1,7 +1,7 @@
-import { loadModule } from '../codegen/load.ts';
+import { type GeneratedModule, loadModule } from '../codegen/load.ts';
 import { generate, unchunkedPlan } from '../compile.ts';
 import { evalShape } from '../ir/dims.ts';
-import type { GraphInput, GraphParam } from '../ir/node.ts';
+import type { Graph, GraphInput, GraphParam } from '../ir/node.ts';
 import type { Plan } from '../ir/plan.ts';
 import * as runtime from '../runtime/index.ts';
 import { type ModelData, randomData } from './random.ts';
@@ -18,10 +18,19 @@ export interface PlanRun {
 /** Generates the module of a plan, loads it and runs it on a device. */
 export async function runPlan(plan: Plan, device: runtime.Device, data: ModelData): Promise<PlanRun> {
   const module = loadModule<runtime.Device, runtime.Tensor>(await generate(plan), runtime);
+  return runModule(module, plan.graph, device, data);
+}
+
+/** Runs a loaded module on a device. `graph` says what it takes, in numbers. */
+export async function runModule(
+  module: Pick<GeneratedModule<runtime.Device, runtime.Tensor>, 'run'>,
+  graph: Pick<Graph, 'inputs' | 'params'>,
+  device: runtime.Device,
+  data: ModelData,
+): Promise<PlanRun> {
   const upload = (value: GraphInput | GraphParam, elements: Float32Array, role: 'upload' | 'parameter') =>
     device[role](elements, evalShape(value.shape, {}), value.dtype);
   const before = device.memory.liveBytes;
-  const { graph } = plan;
   const inputs = Object.fromEntries(
     graph.inputs.map((value) => [value.id, upload(value, data.inputs[value.id] as Float32Array, 'upload')]),
   );
@@ -66,10 +75,7 @@ export async function comparePlan(
   let maxAbsDiff = 0;
   for (const [name, expected] of Object.entries(unchunked.outputs)) {
     const actual = chunked.outputs[name] as Float32Array;
-    const first = expected.findIndex((value, i) => !Object.is(value, actual[i]));
-    if (first >= 0 || actual.length !== expected.length) {
-      failures.push(`output ${name}[${first}]: unchunked ${expected[first]}, chunked ${actual[first]}`);
-    }
+    failures.push(...differences(name, expected, actual));
     expected.forEach((value, i) => {
       maxAbsDiff = Math.max(maxAbsDiff, Math.abs(value - (actual[i] as number)));
     });
@@ -84,4 +90,12 @@ export async function comparePlan(
     if (run.leakedBytes !== 0) failures.push(`${label} run leaks ${run.leakedBytes} bytes`);
   }
   return { ok: failures.length === 0, failures, maxAbsDiff, unchunked, chunked };
+}
+
+/** The first element in which an output differs between two runs, in words; nothing where none does. */
+export function differences(name: string, expected: Float32Array, actual: Float32Array): string[] {
+  const first = expected.findIndex((value, i) => !Object.is(value, actual[i]));
+  return first >= 0 || actual.length !== expected.length
+    ? [`output ${name}[${first}]: unchunked ${expected[first]}, chunked ${actual[first]}`]
+    : [];
 }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stories260K } from '../../models/llama/model.ts';
 import { readStories260K, weightNames } from '../../models/llama/weights.ts';
 import { loadModule } from '../../src/codegen/load.ts';
-import { compileModel, generate, unchunkedPlan } from '../../src/compile.ts';
+import { type Compilation, compileModel, generate, unchunkedPlan } from '../../src/compile.ts';
 import { BudgetError } from '../../src/compiler/budget.ts';
 import * as runtime from '../../src/runtime/index.ts';
 import { matchParameters } from '../../src/weights/index.ts';
@@ -69,7 +69,7 @@ describe.each(testBackends)('the trained stories260K on %s', (backend) => {
     });
 
     it.each(BUDGETS)('keeps both promises at %s', async (budget) => {
-      let compilation: Awaited<ReturnType<typeof compileModel>>;
+      let compilation: Compilation;
       try {
         compilation = await compileModel(stories260K, { dims: { N }, budget, backend });
       } catch (error) {

@@ -1,0 +1,211 @@
+import { invariant, UserError } from '../errors.ts';
+import { type Bindings, evalDim } from '../ir/dims.ts';
+import type { Graph } from '../ir/node.ts';
+import type { ChunkRule, DimRange, RangePlan } from '../ir/range-plan.ts';
+import { budgetBytes } from './budget.ts';
+import { chunkRules, chunkSizes, type RuledProgram } from './chunk-rules.ts';
+import type { Weights } from './cost-model.ts';
+import { COST_MODELS } from './cost-models/index.ts';
+import { estimate } from './estimate.ts';
+import { lower } from './lower.ts';
+import { order } from './order.ts';
+import { checkCap, type PlanOptions, timePasses } from './pipeline.ts';
+import type { Interval } from './polynomial.ts';
+import { RangeGraph } from './range-graph.ts';
+import { searchRange } from './range-search.ts';
+import { type Choice, placeLoops } from './region.ts';
+import { type LoopSummary, reportLoops } from './report.ts';
+import { programSeconds } from './seconds.ts';
+import { simplify } from './simplify.ts';
+import { skipMasked } from './skip-masked.ts';
+import { bindSome } from './specialise.ts';
+import { analyse } from './state.ts';
+
+/** Values of the named dimensions; one of them has a range. */
+export type RangeDims = Readonly<Record<string, number | DimRange>>;
+
+export interface RangeOptions extends Omit<PlanOptions, 'dims' | 'choose'> {
+  readonly dims: RangeDims;
+}
+
+/**
+ * Compiles a traced graph for a range of one named dimension: loops that are chosen near the upper end, with chunk sizes
+ * that follow from the size when the module runs.
+ *
+ * That the peak stays within the budget at every size of the range is proved here, not sampled: with chunks of one unit
+ * the bytes alive at any moment are a polynomial in the size, whose largest value over the range is computed exactly; larger
+ * chunks are only taken where the same polynomials say that they fit.
+ *
+ * @throws UserError for dimensions that do not fit, and BudgetError, which names the largest size that fits.
+ */
+export function planRange(graph: Graph, options: RangeOptions): RangePlan {
+  const { passes, pass, graphPass } = timePasses(options);
+  const { interval, fixed } = splitDims(graph, options.dims);
+  const { name, from, to } = interval;
+  const cap = checkCap(options.cap);
+  const costModel = options.costModel ?? COST_MODELS[options.backend];
+
+  const bound = graphPass('bind', () => bindSome(graph, fixed));
+  const symbolic = graphPass('simplify', () => simplify(bound));
+  checkInputs(symbolic, name);
+  const written = pass('specialise', () => new RangeGraph(symbolic, interval));
+  const unchunkedAt = (size: number) => estimate(lower(written.at(size)));
+  const unchunked = pass('estimate', () => unchunkedAt(to));
+  const lowest = unchunkedAt(from);
+  const budget = budgetBytes(options.budget, unchunked.peakBytes);
+  const graphs = pass('order', () =>
+    budget !== undefined && unchunked.peakBytes <= budget
+      ? written
+      : written.inOrderOf(order(written.at(written.anchor()))),
+  );
+  const placed = pass('search and select', () =>
+    searchRange(graphs, {
+      budget,
+      cap,
+      weights: costModel.weights,
+      signal: options.signal,
+      ...(options.onRejection ? { onRejection: options.onRejection } : {}),
+    }),
+  );
+  const limits = { budget: budget ?? placed.least.peakBytes, cap: options.cap };
+  const ruled = pass('chunk rules', () =>
+    chunkRules(placed.program, { interval, limits, planned: placed.planned }),
+  );
+  const { rules, program, peaks } = ruled;
+  const at = (size: number): Bindings => chunkSizes(rules, limits, { [name]: size });
+  const planned = pass('estimate planned', () => estimate(program, at(to)));
+  const summary = pass('report', () => report(graphs, placed.choices, ruled, at(to), cap, costModel.weights));
+  const seconds = pass('predict time', () => ({
+    unchunked: programSeconds(lower(written.at(to)), costModel),
+    planned: programSeconds(program, costModel, at(to)),
+  }));
+  const peakAt = (size: number): number => estimate(program, at(size)).peakBytes;
+  for (const size of [from, to]) {
+    invariant(peakAt(size) <= limits.budget, () => `${peakAt(size)} bytes at ${size} for ${limits.budget}`);
+  }
+  return {
+    model: graph.name,
+    over: name,
+    range: { from, to },
+    dims: fixed,
+    backend: options.backend,
+    budget: options.budget,
+    budgetBytes: limits.budget,
+    capBytes: options.cap,
+    graph: renameChunks(placed.graph, ruled.ruleOf),
+    program,
+    rules,
+    sizes: at(to),
+    peaks,
+    ends: [
+      { size: from, unchunkedPeakBytes: lowest.peakBytes, plannedPeakBytes: peakAt(from) },
+      { size: to, unchunkedPeakBytes: unchunked.peakBytes, plannedPeakBytes: planned.peakBytes },
+    ],
+    unchunked,
+    planned,
+    ...summary,
+    predictedSlowdown: seconds.unchunked === 0 ? 0 : seconds.planned / seconds.unchunked - 1,
+    passes,
+  };
+}
+
+/** The chunk sizes and the peak of a plan at one size, as its module computes them. @throws UserError outside the range */
+export function planAtSize(
+  plan: RangePlan,
+  size: number,
+): { readonly bindings: Bindings; readonly peakBytes: number } {
+  const { over, range, rules, budgetBytes: budget, capBytes: cap } = plan;
+  if (!Number.isInteger(size) || size < range.from || size > range.to) {
+    throw new UserError(
+      `${over} = ${size} is outside the range ${range.from} … ${range.to} of ${plan.model}`,
+    );
+  }
+  const bindings = chunkSizes(rules, { budget, cap }, { [over]: size });
+  return { bindings, peakBytes: Math.max(...plan.peaks.map((dim) => evalDim(dim, bindings))) };
+}
+
+/** What the loops save and cost at one size. */
+function report(
+  graphs: RangeGraph,
+  choices: readonly Choice[],
+  { rules, ruleOf }: RuledProgram,
+  bindings: Bindings,
+  cap: number,
+  weights: Weights,
+): LoopSummary {
+  const inNumbers = ({ region, chunkName = '', inner }: Choice): Choice => {
+    const rule = rules.find(({ name }) => name === ruleOf.get(chunkName)) as ChunkRule;
+    const one = {
+      region: { cuts: region.cuts, extent: evalDim(rule.extent, bindings) },
+      chunkSize: bindings[rule.name] as number,
+    };
+    return inner ? { ...one, inner: inner.map(inNumbers) } : one;
+  };
+  const whole = graphs.at(bindings[graphs.interval.name] as number);
+  const bound = choices.map(inNumbers);
+  const chunked = placeLoops(whole, bound);
+  const program = skipMasked(lower(chunked));
+  return reportLoops(
+    { program, choices: bound, unchunked: analyse(whole, cap), planned: analyse(chunked, cap) },
+    weights,
+  );
+}
+
+/** @throws UserError unless the size can be read off the shape of an input */
+function checkInputs(graph: Graph, over: string): void {
+  const named = graph.inputs.flatMap(({ id, shape }) =>
+    shape.filter((dim) => typeof dim === 'string').map((dim) => ({ id, dim })),
+  );
+  const odd = named.find(({ dim }) => dim !== over);
+  if (odd) {
+    throw new UserError(
+      `${graph.name}: input ${odd.id} has an extent of ${odd.dim}: in a module for a range of ${over}, extents of inputs are numbers or ${over} itself`,
+    );
+  }
+  if (named.length === 0)
+    throw new UserError(
+      `${graph.name}: no input has the dimension ${over}, which could tell its size at run time`,
+    );
+}
+
+/** A graph with the names of rules in place of those of chunk sizes. */
+function renameChunks(graph: Graph, ruleOf: ReadonlyMap<string, string>): Graph {
+  const nodes = graph.nodes.map((node) =>
+    node.kind === 'op'
+      ? node
+      : {
+          ...node,
+          chunkSize: ruleOf.get(String(node.chunkSize)) as string,
+          body: renameChunks(node.body, ruleOf),
+        },
+  );
+  return { ...graph, dims: [...new Set(graph.dims.map((dim) => ruleOf.get(dim) ?? dim))], nodes };
+}
+
+/** @throws UserError unless exactly one dimension has a range, and that a good one */
+function splitDims(graph: Graph, dims: RangeDims): { interval: Interval; fixed: Bindings } {
+  const fixed: Record<string, number> = {};
+  const intervals: Interval[] = [];
+  for (const [name, value] of Object.entries(dims)) {
+    if (typeof value === 'number') fixed[name] = value;
+    else intervals.push({ name, ...value });
+  }
+  const fail = (message: string): never => {
+    throw new UserError(`${graph.name}: ${message}`, { exitCode: 2 });
+  };
+  const [interval, ...more] = intervals;
+  if (interval === undefined) return fail('expected a range of one dimension, got none');
+  const { name, from, to } = interval;
+  if (more.length > 0)
+    fail(
+      `ranges of ${intervals.map((one) => one.name).join(' and ')}: a module can have a range of one dimension`,
+    );
+  const unbound = graph.dims.filter((dim) => dims[dim] === undefined);
+  const has =
+    graph.dims.length === 0 ? 'it has no named dimensions' : `its dimensions are ${graph.dims.join(', ')}`;
+  if (unbound.length > 0) fail(`dimensions unbound: ${unbound.join(', ')}; ${has}`);
+  if (!graph.dims.includes(name)) fail(`there is no dimension ${name}; ${has}`);
+  if (!(Number.isSafeInteger(from) && Number.isSafeInteger(to) && 1 <= from && from <= to))
+    fail(`the range ${from} … ${to} of ${name} is not one of positive integers, the smaller first`);
+  return { interval, fixed };
+}
