@@ -5,7 +5,7 @@ import type { Kernel } from './kernel.ts';
 import { MemoryMeter } from './memory.ts';
 import type { Storage } from './storage.ts';
 import { Tensor } from './tensor.ts';
-import type { KernelChoice, Product, TunedKernels } from './tuned.ts';
+import type { Convolution, KernelChoice, Product, TunedKernels } from './tuned.ts';
 import { gather, runs, span, toView3, type View3 } from './view3.ts';
 
 const BYTES = 4;
@@ -86,7 +86,13 @@ export abstract class BaseDevice<Handle> implements Device {
 
   get tuned(): TunedKernels<StorageView> | undefined {
     const own = this.ownKernels();
-    return own && { description: own.description, multiply: (product) => this.#multiply(own, product) };
+    return (
+      own && {
+        description: own.description,
+        multiply: (product) => this.#multiply(own, product),
+        convolve: (convolution) => this.#convolve(own, convolution),
+      }
+    );
   }
 
   alloc(shape: readonly number[], dtype: DType = 'f32'): Tensor {
@@ -168,6 +174,23 @@ export abstract class BaseDevice<Handle> implements Device {
     if (isEmpty(product.out)) return;
     this.calls.tuned++;
     own.multiply(product);
+  }
+
+  #convolve(own: TunedKernels<BoundView<Handle>>, convolution: Convolution<StorageView>): void {
+    this.#mustBeOpen();
+    const { out, image, weight, bias } = convolution;
+    const name = 'convolve';
+    noOverwriting(name, out, bias ? [image, weight, bias] : [image, weight]);
+    const bound: Convolution<BoundView<Handle>> = {
+      ...convolution,
+      out: this.#bound(name, out),
+      image: this.#bound(name, image),
+      weight: this.#bound(name, weight),
+      bias: bias && this.#bound(name, bias),
+    };
+    if (isEmpty(bound.out)) return;
+    this.calls.tuned++;
+    own.convolve(bound);
   }
 
   /** Called by a storage that was freed. */

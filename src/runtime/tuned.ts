@@ -15,9 +15,30 @@ export interface Product<View> {
   readonly accumulate?: boolean;
 }
 
+/** The convolution of one image. */
+export interface Convolution<View> {
+  /** [output channels, rows, columns]. */
+  readonly out: View;
+  /** [channels, rows, columns]. */
+  readonly image: View;
+  /** [output channels, channels of a group, kernel rows × kernel columns]. */
+  readonly weight: View;
+  /** One an output channel. */
+  readonly bias?: View | undefined;
+  readonly groups: number;
+  readonly kernelColumns: number;
+  /** Each of rows and columns. */
+  readonly stride: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  /** Above and to the left; what is below and to the right follows from the result. */
+  readonly padding: readonly [number, number];
+}
+
 /** What a device computes by itself, each operation being what several ops come down to. */
 export interface TunedKernels<View> {
   /** For reports, such as `GEMM`. */
   readonly description: string;
   multiply(product: Product<View>): void;
+  /** Products are added over kernel rows, kernel columns and channels, in this order; taps outside the image count as 0. */
+  convolve(convolution: Convolution<View>): void;
 }

@@ -7,8 +7,8 @@ import { importedMath, writeMathTable } from './webasm-math.ts';
 import { assemble, blockWords, type KernelNodes, PARAMETER_BLOCK } from './webasm-module.ts';
 import { type StrideClass, type StridedArray, StridedWebasmNode, TILES } from './webasm-node.ts';
 
-/** Elements around the arena that a four-lane load may touch. */
-export const MARGIN_ELEMENTS = 4;
+/** Elements behind the arena that loads of four or eight neighbours may touch. */
+export const MARGIN_ELEMENTS = 8;
 export const PAGE_BYTES = 65536;
 const ELEMENT_BYTES = 4;
 

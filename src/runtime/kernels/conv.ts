@@ -2,7 +2,7 @@ import { type Layout, reshapeLayout, sliceLayout } from '../../layout/layout.ts'
 import type { StorageView } from '../device.ts';
 import { defineKernel, type Kernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { axesOf, forEachFolded } from './fold.ts';
+import { axesOf, forEachFolded, repeatAlong } from './fold.ts';
 import { expect, expectShape, type KernelOptions, printShape } from './options.ts';
 import { atFirst, type Extents4, expectImage, expectPlaces, sidesOf, type WindowOptions } from './window.ts';
 
@@ -277,11 +277,24 @@ export function conv2d(
     dispatchBiased(into, interior, part(first, stop), [image, taps], add, numbers);
   };
   const [out, source, kernel] = [into.view, x.view, weight.view];
+  const { tuned } = into.device;
   const taps = reshapeLayout(kernel.layout, [outChannels, inGroup, kernelRows * kernelColumns]);
   for (let n = 0; n < (x.shape[0] as number); n++) {
     const image = { storage: source.storage, layout: atFirst(source.layout, n) };
     const target = { storage: out.storage, layout: atFirst(out.layout, n) };
-    if (taps) run(target, image, { storage: kernel.storage, layout: taps }, bias?.view);
+    if (taps && tuned) {
+      tuned.convolve({
+        out: target,
+        image,
+        weight: { storage: kernel.storage, layout: taps },
+        bias: bias?.view,
+        groups,
+        kernelColumns,
+        stride,
+        dilation,
+        padding: [top, left],
+      });
+    } else if (taps) run(target, image, { storage: kernel.storage, layout: taps }, bias?.view);
     else
       eachChannel(into, target, image, kernel, bias?.view, groups, [inGroup, ...scalars.slice(2), stride[1]]);
   }
@@ -330,6 +343,7 @@ function eachChannel(
 function multiplyPoints(x: Tensor, weight: Tensor, bias: Tensor | undefined, into: Tensor): void {
   const [out, source, kernel] = [into.view, x.view, weight.view];
   const matrix = { storage: kernel.storage, layout: axesOf(kernel.layout, 0, 2) };
+  const { tuned } = into.device;
   const views = [out, source];
   for (let n = 0; n < (x.shape[0] as number); n++) {
     const images = views.map(({ layout }) => atFirst(layout, n));
@@ -345,12 +359,23 @@ function multiplyPoints(x: Tensor, weight: Tensor, bias: Tensor | undefined, int
             offset,
           } as Layout,
         })) as [StorageView, StorageView];
+        if (tuned) {
+          const weights = { storage: kernel.storage, layout: repeatAlong(matrix.layout, 0, 1) };
+          tuned.multiply({ out: target, a: weights, b: image, bias: bias && alongRows(bias.view, target) });
+          return;
+        }
         dispatchBiased(into, pointwise, target, [matrix, image], bias?.view, [
           matrix.layout.shape[1] as number,
         ]);
       },
     );
   }
+}
+
+/** A bias of one element a row, for all of `out`. */
+function alongRows({ storage, layout }: StorageView, out: StorageView): StorageView {
+  const [stride = 0] = layout.strides;
+  return { storage, layout: { shape: out.layout.shape, strides: [0, stride, 0], offset: layout.offset } };
 }
 
 function expectWeight(op: string, weight: Tensor): Extents4 {

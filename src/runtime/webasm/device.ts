@@ -123,6 +123,16 @@ export class WebasmDevice extends BaseDevice<number> {
           bias: bias && inMemory(bias),
           accumulate: accumulate === true,
         }),
+      convolve: (convolution) => {
+        const { out, image, weight, bias } = convolution;
+        gemm.convolve({
+          ...convolution,
+          out: inMemory(out),
+          image: inMemory(image),
+          weight: inMemory(weight),
+          bias: bias && inMemory(bias),
+        });
+      },
     };
   }
 

@@ -43,10 +43,15 @@ export const i32 = {
   or: binary(0x72),
   min: (a: Int, b: Int): Value<'i32'> => value('i32', integer(a), integer(b), integer(i32.lt(a, b)), 0x1b),
   load: (address: Int, offset = 0): Value<'i32'> => value('i32', integer(address), 0x28, memory(2, offset)),
+  store: (address: Int, what: Int, offset = 0): Code => [
+    integer(address),
+    integer(what),
+    0x36,
+    memory(2, offset),
+  ],
 };
 
 export const f32 = {
-  zero: value('f32', 0x43, 0, 0, 0, 0),
   load: (address: Int, offset = 0): Float => value('f32', integer(address), 0x2a, memory(2, offset)),
   store: (address: Int, what: Float, offset = 0): Code => [
     integer(address),
@@ -57,6 +62,7 @@ export const f32 = {
 };
 
 export const v128 = {
+  and: vectors(0x4e),
   zero: value('v128', vector(0x0c), new Array<number>(16).fill(0)),
   load: (address: Int, offset = 0): Vector =>
     value('v128', integer(address), vector(0x00), memory(2, offset)),

@@ -2,8 +2,9 @@ import type { Code, Value } from '../assembler/code.ts';
 import { count, i32, increase, repeatWhile, set, when } from '../assembler/instructions.ts';
 import { type MemoryImport, type WasmFunction, WasmModule } from '../assembler/module.ts';
 import { TILE, TILE_ROW_BYTES } from './micro-kernel.ts';
+import { defineMatrices, defineWindows, type Operands } from './operands.ts';
 import { definePack } from './pack.ts';
-import { type GemmParameters, parameter } from './parameters.ts';
+import { type Parameter, parametersAt } from './parameters.ts';
 import { defineTile, SPARE_TILE_BYTES } from './tile.ts';
 
 /**
@@ -25,6 +26,8 @@ export const WORKSPACE_BYTES = COLUMNS_AT + BLOCK.columns * BLOCK.k * FLOAT;
 export interface GemmModuleOptions extends MemoryImport {
   /** The address of the parameters. */
   readonly block: number;
+  /** Whether B is what the windows of a convolution see, A its weight. */
+  readonly windows: boolean;
   /** Whether one instruction multiplies and adds; needs relaxed SIMD. */
   readonly fused: boolean;
 }
@@ -37,10 +40,11 @@ export interface GemmModuleOptions extends MemoryImport {
  * A sum goes over k in order, a block of k going on where the one before left off, so neither tasks nor blocks show in the
  * bits.
  */
-export function gemmModule({ block, fused, ...memory }: GemmModuleOptions): Uint8Array<ArrayBuffer> {
+export function gemmModule({ block, windows, fused, ...memory }: GemmModuleOptions): Uint8Array<ArrayBuffer> {
   const module = new WasmModule();
-  const of = (name: keyof GemmParameters): Value<'i32'> => parameter(block, name);
-  const task = defineTask(module, fused, of);
+  const of = parametersAt(block);
+  const operands = windows ? defineWindows(module, of) : defineMatrices(module, of);
+  const task = defineTask(module, operands, fused, of);
   module.define(
     ['i32', 'i32', 'i32'],
     (local, begin, end, workspace) => {
@@ -74,12 +78,12 @@ export function gemmModule({ block, fused, ...memory }: GemmModuleOptions): Uint
 /** `(batch, row, endRow, column, endColumn, workspace)`: rows and columns of one matrix of the batch. */
 function defineTask(
   module: WasmModule,
+  operands: Operands,
   fused: boolean,
-  of: (name: keyof GemmParameters) => Value<'i32'>,
+  of: Parameter,
 ): WasmFunction<readonly ['i32', 'i32', 'i32', 'i32', 'i32', 'i32']> {
-  const tile = defineTile(module, fused);
-  const packRows = definePack(module, TILE.rows);
-  const packColumns = definePack(module, TILE.columns);
+  const tile = defineTile(module, fused, of);
+  const packBias = definePack(module, TILE.columns);
   return module.define(
     ['i32', 'i32', 'i32', 'i32', 'i32', 'i32'],
     (local, batch, firstRow, endRow, firstColumn, endColumn, workspace) => {
@@ -87,10 +91,10 @@ function defineTask(
       const [row, rows, column, columns] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const [k, depth] = [local('i32'), local('i32')];
       const [inRows, inColumns, fresh, biasTile] = [local('i32'), local('i32'), local('i32'), local('i32')];
-      const panelBytes = (lanes: number): Value<'i32'> => i32.mul(depth, lanes * FLOAT);
       const packedRows = i32.add(workspace, ROWS_AT);
       const packedColumns = i32.add(workspace, COLUMNS_AT);
       const packedBias = i32.add(workspace, BIAS_AT);
+      const spare = i32.add(workspace, SPARE_AT);
       const isLast = i32.ge(i32.add(k, depth), of('k'));
       const biasByRow = of('biasRow');
 
@@ -109,8 +113,8 @@ function defineTask(
             ),
           ),
           tile.call(
-            i32.add(packedRows, i32.mul(inRows, panelBytes(1))),
-            i32.add(packedColumns, i32.mul(inColumns, panelBytes(1))),
+            i32.add(packedRows, i32.mul(inRows, i32.mul(depth, FLOAT))),
+            i32.add(packedColumns, i32.mul(inColumns, i32.mul(depth, FLOAT))),
             depth,
             fresh,
             biasTile,
@@ -119,21 +123,21 @@ function defineTask(
               c,
               i32.mul(i32.add(row, inRows), of('cRow')),
               i32.mul(i32.add(column, inColumns), of('cColumn')),
+              i32.mul(i32.div(i32.add(column, inColumns), of('cLine')), of('cGap')),
             ),
             i32.min(TILE.rows, i32.sub(rows, inRows)),
             i32.min(TILE.columns, i32.sub(columns, inColumns)),
-            of('cRow'),
-            of('cColumn'),
-            i32.add(workspace, SPARE_AT),
+            i32.rem(i32.add(column, inColumns), of('cLine')),
+            spare,
           ),
         ]),
       ]);
 
-      const packBias = when(
+      const blockOfBias = when(
         i32.and(i32.ne(bias, 0), isLast),
         when(
           biasByRow,
-          packColumns.call(
+          packBias.call(
             packedBias,
             0,
             i32.add(bias, i32.mul(row, biasByRow)),
@@ -142,7 +146,7 @@ function defineTask(
             0,
             biasByRow,
           ),
-          packColumns.call(
+          packBias.call(
             packedBias,
             TILE_ROW_BYTES,
             i32.add(bias, i32.mul(column, of('biasColumn'))),
@@ -156,30 +160,14 @@ function defineTask(
 
       const blockOfRows: Code = [
         set(rows, i32.min(BLOCK.rows, i32.sub(endRow, row))),
-        packRows.call(
-          packedRows,
-          panelBytes(TILE.rows),
-          i32.add(a, i32.mul(row, of('aRow')), i32.mul(k, of('aK'))),
-          rows,
-          depth,
-          of('aRow'),
-          of('aK'),
-        ),
-        packBias,
+        operands.packRows.call(packedRows, a, row, rows, k, depth, spare),
+        blockOfBias,
         tiles,
       ];
       const blockOfK: Code = [
         set(depth, i32.min(BLOCK.k, i32.sub(of('k'), k))),
         set(fresh, i32.and(i32.eq(k, 0), i32.eq(of('accumulate'), 0))),
-        packColumns.call(
-          packedColumns,
-          panelBytes(TILE.columns),
-          i32.add(b, i32.mul(column, of('bColumn')), i32.mul(k, of('bK'))),
-          columns,
-          depth,
-          of('bColumn'),
-          of('bK'),
-        ),
+        operands.packColumns.call(packedColumns, b, column, columns, k, depth, spare),
         count(row, firstRow, endRow, BLOCK.rows, blockOfRows),
         increase(k, depth),
       ];

@@ -2,7 +2,7 @@ import type { Value } from '../assembler/code.ts';
 import { i32 } from '../assembler/instructions.ts';
 
 /** What a product reads from the parameter block, in order; strides and addresses in bytes. */
-const NAMES = [
+const PRODUCT = [
   'rows',
   'columns',
   'k',
@@ -19,6 +19,9 @@ const NAMES = [
   'cBatch',
   'cRow',
   'cColumn',
+  /** Columns of C lie in lines of so many, and the next line starts so far after the end of one. */
+  'cLine',
+  'cGap',
   'bias',
   'biasBatch',
   'biasRow',
@@ -27,11 +30,41 @@ const NAMES = [
   'taskColumns',
 ] as const;
 
-export type GemmParameters = { readonly [name in (typeof NAMES)[number]]: number };
+/** What a convolution reads besides; its rows are output channels, its columns places, its k taps of channels. */
+const CONVOLUTION = [
+  'channels',
+  'kernelColumns',
+  'aTap',
+  'imageRows',
+  'imageColumns',
+  'imageRow',
+  'placesInLine',
+  'strideRow',
+  'strideColumn',
+  'paddingTop',
+  'paddingLeft',
+  'dilationRow',
+  'dilationColumn',
+] as const;
+
+const NAMES = [...PRODUCT, ...CONVOLUTION] as const;
+
+export type ProductParameters = { readonly [name in (typeof PRODUCT)[number]]: number };
+export type ConvolutionParameters = ProductParameters & {
+  readonly [name in (typeof CONVOLUTION)[number]]: number;
+};
 
 /** The words of the block. */
-export const wordsOf = (parameters: GemmParameters): number[] => NAMES.map((name) => parameters[name]);
+export const wordsOf = (parameters: ProductParameters | ConvolutionParameters): number[] => {
+  const words: Readonly<Partial<ConvolutionParameters>> = parameters;
+  return NAMES.map((name) => words[name] ?? 0);
+};
 
-/** The instruction that reads a parameter from the block at `address`. */
-export const parameter = (address: number, name: keyof GemmParameters): Value<'i32'> =>
-  i32.load(0, address + NAMES.indexOf(name) * 4);
+/** The instruction that reads a parameter. */
+export type Parameter = (name: keyof ConvolutionParameters) => Value<'i32'>;
+
+/** Parameters of a block at `address`. */
+export const parametersAt =
+  (address: number): Parameter =>
+  (name) =>
+    i32.load(0, address + NAMES.indexOf(name) * 4);

@@ -2,6 +2,9 @@ import { invariant } from '../../../errors.ts';
 import type { Product } from '../../tuned.ts';
 import type { View3 } from '../../view3.ts';
 import { TILE } from './micro-kernel.ts';
+import type { ProductParameters } from './parameters.ts';
+
+const FLOAT = 4;
 
 /** A matrix in memory: strides in elements along the batch, the axis that is no other matrix's, and the rest. */
 interface Operand {
@@ -12,7 +15,7 @@ interface Operand {
 }
 
 /** `C (+)= A · B (+ bias)`: A is rows × k, B is k × columns, C and bias are rows × columns. */
-export interface Problem {
+interface Problem {
   readonly batch: number;
   readonly rows: number;
   readonly columns: number;
@@ -26,8 +29,40 @@ export interface Problem {
 
 const operand = ({ base, strides: [batch, row, column] }: View3): Operand => ({ base, batch, row, column });
 
+/** The parameters of a product and how many matrices it makes. */
+export function productParameters(product: Product<View3>): { batch: number; parameters: ProductParameters } {
+  const { batch, rows, columns, k, accumulate, a, b, c, bias } = problemOf(product);
+  const parameters = {
+    rows,
+    columns,
+    k,
+    accumulate: Number(accumulate),
+    a: a.base * FLOAT,
+    aBatch: a.batch * FLOAT,
+    aRow: a.row * FLOAT,
+    aK: a.column * FLOAT,
+    b: b.base * FLOAT,
+    bBatch: b.batch * FLOAT,
+    bColumn: b.column * FLOAT,
+    bK: b.row * FLOAT,
+    c: c.base * FLOAT,
+    cBatch: c.batch * FLOAT,
+    cRow: c.row * FLOAT,
+    cColumn: c.column * FLOAT,
+    cLine: columns,
+    cGap: 0,
+    bias: (bias?.base ?? 0) * FLOAT,
+    biasBatch: (bias?.batch ?? 0) * FLOAT,
+    biasRow: (bias?.row ?? 0) * FLOAT,
+    biasColumn: (bias?.column ?? 0) * FLOAT,
+    taskRows: rows,
+    taskColumns: columns,
+  };
+  return { batch, parameters };
+}
+
 /** The product as a problem whose columns, which the lanes run along, are those of C that fill them best. */
-export function problemOf({ out, a, b, bias, accumulate = false }: Product<View3>): Problem {
+function problemOf({ out, a, b, bias, accumulate = false }: Product<View3>): Problem {
   const [batch, rows, columns] = out.extents;
   const k = a.extents[2];
   invariant(
