@@ -1,6 +1,6 @@
 import { formatBytes } from '../ir/bytes.ts';
-import { type Bindings, evalDim, type Shape } from '../ir/dims.ts';
-import { firstIteration } from '../ir/loop.ts';
+import { addDims, type Bindings, evalDim, mulDims, type Shape, subDims } from '../ir/dims.ts';
+import { fullestIteration } from '../ir/loop.ts';
 import {
   type AttrValue,
   BYTES_PER_ELEMENT,
@@ -246,7 +246,7 @@ class BodyWriter {
 
   #loop({ loop, steps }: StepOf<'loop'>, depth: number): void {
     const names = this.#names.loops.get(loop.id) as LoopNames;
-    const frame: Frame = { loop, names, usesStop: false, usesLength: false };
+    const frame: Frame = { loop, names, usesStop: false, usesLength: false, usedHalos: new Set() };
     const { start, stop, length } = names;
     const extent = dimension(loop.extent, this.#frames);
     const chunkSize = dimension(loop.chunkSize, this.#frames);
@@ -259,20 +259,48 @@ class BodyWriter {
     const bodyStart = this.#lines.length;
     const bindings = this.#bindings;
     this.#frames = [frame, ...this.#frames];
-    this.#bindings = firstIteration(loop, bindings);
+    this.#bindings = fullestIteration(loop, bindings);
     this.#steps(steps, depth + 1);
     this.#frames = this.#frames.slice(1);
     this.#bindings = bindings;
 
+    const halos = this.#halos(frame);
     const variables: string[] = [];
     if (frame.usesStop) variables.push(`const ${stop} = Math.min(${start} + ${chunkSize}, ${extent});`);
     if (frame.usesLength) {
       const value = frame.usesStop ? `${stop} - ${start}` : `Math.min(${chunkSize}, ${extent} - ${start})`;
       variables.push(`const ${length} = ${value};`);
     }
+    variables.push(...halos);
     this.#lines.splice(bodyStart, 0, ...variables.map((code) => ({ indent: depth + 1, code })));
     this.#push({ indent: depth, code: '}' });
     this.#scope = this.#heading(loop.scope);
+  }
+
+  /** What an iteration covers with its borders, as far as code mentions it. */
+  #halos(frame: Frame): string[] {
+    const { loop, names, usedHalos } = frame;
+    return loop.halos.flatMap(({ multiple, before, after, extent }, i) => {
+      const { start, stop } = names.halos[i] as LoopNames['halos'][number];
+      const variables: string[] = [];
+      const shifted = (of: string, by: number): string => {
+        const scaled = multiple === 1 ? of : `${multiple} * ${of}`;
+        return by === 0 ? scaled : `${scaled} ${by < 0 ? '-' : '+'} ${Math.abs(by)}`;
+      };
+      if (usedHalos.has(start)) {
+        const first = shifted(names.start, -before);
+        variables.push(`const ${start} = ${before === 0 ? first : `Math.max(0, ${first})`};`);
+      }
+      if (usedHalos.has(stop)) {
+        frame.usesStop = true;
+        const end = shifted(names.stop, after);
+        const left = subDims(extent, addDims(mulDims(multiple, loop.extent), after));
+        const isInside = typeof left === 'number' && left >= 0;
+        const most = dimension(extent, this.#frames);
+        variables.push(`const ${stop} = ${isInside ? end : `Math.min(${most}, ${end})`};`);
+      }
+      return variables;
+    });
   }
 
   #return(): void {

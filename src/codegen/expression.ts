@@ -10,6 +10,8 @@ export interface Frame {
   readonly names: LoopNames;
   usesStop: boolean;
   usesLength: boolean;
+  /** Variables of halos. */
+  readonly usedHalos: Set<string>;
 }
 
 interface Term {
@@ -32,6 +34,11 @@ function inVariables(dim: Dim, frames: readonly Frame[]): Dim {
   for (const { loop, names } of frames) {
     replacements[loop.start] = names.start;
     replacements[loop.length] = names.length;
+    for (const [i, halo] of loop.halos.entries()) {
+      const { start, stop } = names.halos[i] as LoopNames['halos'][number];
+      replacements[halo.start] = start;
+      replacements[halo.length] = subDims(stop, start);
+    }
   }
   let best = substituteDim(dim, replacements);
   for (const { names } of frames) {
@@ -59,6 +66,9 @@ export function dimension(dim: Dim, frames: readonly Frame[]): string {
   for (const frame of frames) {
     if (used.has(frame.names.stop)) frame.usesStop = true;
     if (used.has(frame.names.length)) frame.usesLength = true;
+    for (const name of frame.names.halos.flatMap(({ start, stop }) => [start, stop])) {
+      if (used.has(name)) frame.usedHalos.add(name);
+    }
   }
   return printDim(inner);
 }

@@ -16,6 +16,8 @@ export interface LoopNames {
   readonly start: string;
   readonly stop: string;
   readonly length: string;
+  /** In order of the loop's halos: the first element, and the one after the last. */
+  readonly halos: readonly { readonly start: string; readonly stop: string }[];
 }
 
 export interface Names {
@@ -46,7 +48,8 @@ export function chooseNames(program: Program, sizes: readonly string[] = []): Na
       if (step.kind !== 'loop') continue;
       const names = loopNames(step.loop, around);
       loops.set(step.loop.id, names);
-      nameLoops(step.steps, new Set([...around, names.start, names.stop, names.length]));
+      const inside = [names, ...names.halos].flatMap(({ start, stop }) => [start, stop]);
+      nameLoops(step.steps, new Set([...around, ...inside, names.length]));
     }
   };
   nameLoops(program.steps, taken);
@@ -64,6 +67,12 @@ function loopNames(loop: LoopNode, taken: ReadonlySet<string>): LoopNames {
   for (let n = 1; ; n++) {
     const suffix = n === 1 ? '' : `_${n}`;
     const names = { start: `${base}0${suffix}`, stop: `${base}1${suffix}`, length: `${base}${suffix}` };
-    if (!taken.has(names.start) && !taken.has(names.stop) && !taken.has(names.length)) return names;
+    if (taken.has(names.start) || taken.has(names.stop) || taken.has(names.length)) continue;
+    const halos = loop.halos.map((_, i) => {
+      const which = `${i === 0 ? '' : i + 1}${suffix}`;
+      return { start: `${base}From${which}`, stop: `${base}To${which}` };
+    });
+    if (halos.some(({ start, stop }) => taken.has(start) || taken.has(stop))) continue;
+    return { ...names, halos };
   }
 }

@@ -1,5 +1,5 @@
 import type { Node } from '../ir/node.ts';
-import { loopCost } from './cost.ts';
+import { loopCost, sharesOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import { type Evaluation, evaluate, largestChunk, loopPeak } from './evaluate.ts';
 import { regionKey } from './family.ts';
@@ -18,6 +18,8 @@ export interface CandidateOptions {
   /** How far around the peak a region may reach, in nodes. */
   readonly window?: number;
   readonly onRejection?: (rejection: Rejection) => void;
+  /** Whether windows may be cut. Default: true. */
+  readonly borders?: boolean;
 }
 
 /** How far around the peak a region may reach, in nodes, unless asked otherwise. */
@@ -131,12 +133,16 @@ export class Candidates {
 
   /** The regions around a node; they depend on the nodes around it alone. */
   #regions({ index, graph }: State, at: number, inBody: boolean): readonly Region[] {
-    const { window = WINDOW, onRejection } = this.#options;
+    const { window = WINDOW, onRejection, borders = true } = this.#options;
     const key = this.#nodesAround(graph.nodes, at);
     let regions = this.#found.get(key);
     if (!regions) {
       // What stops a flow inside a body is cut already: no reason to give.
-      regions = searchRegions(index, at, { window, ...(onRejection && !inBody ? { onRejection } : {}) });
+      regions = searchRegions(index, at, {
+        window,
+        borders,
+        ...(onRejection && !inBody ? { onRejection } : {}),
+      });
       if (!inBody) regions = regions.map((region) => this.#same(region));
       this.#found.set(key, regions);
     }
@@ -161,9 +167,11 @@ export class Candidates {
   at(spot: Spot, evaluation: Evaluation, chunkSize: number): Candidate {
     const { loop, calls, arrangement } = evaluation;
     const { types } = spot.state.index;
+    const { weights } = this.#options;
+    const shares = sharesOf(evaluation.region, chunkSize, types);
     const cost =
       (spot.inner?.iterations ?? 1) *
-      loopCost(arrangement.inside, loop, calls.length, chunkSize, types, this.#options.weights).total;
+      loopCost(arrangement.inside, loop, calls.length, chunkSize, types, weights, shares).total;
     return { spot, evaluation, chunkSize, cost, peak: loopPeak(evaluation, chunkSize) };
   }
 }

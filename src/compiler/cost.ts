@@ -1,9 +1,12 @@
+import { dimNames } from '../ir/dims.ts';
+import { bordersOf, isContraction, type Span } from '../ir/flow.ts';
 import { loopSizes } from '../ir/loop.ts';
 import type { LoopNode, OpNode, TensorType } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import type { CostTerms } from '../ir/plan.ts';
 import type { Weights } from './cost-model.ts';
 import type { GraphIndex } from './graph-index.ts';
+import type { Region } from './region.ts';
 
 interface Work {
   readonly flops: number;
@@ -30,9 +33,43 @@ const isView = (node: OpNode): boolean => opDef(node.op).layout !== undefined;
 const count = (shape: TensorType['shape']): number =>
   shape.reduce<number>((n, dim) => n * (dim as number), 1);
 
+/** How many times its elements a node of a loop computes: more than once where iterations share borders. */
+export type Share = (node: OpNode, position: number) => number;
+
+/** The shares of nodes with given cuts. */
+export const sharesOf =
+  ({ cuts, extent }: Region, chunkSize: number, types: GraphIndex['types']): Share =>
+  ({ id }) => {
+    const cut = cuts.get(id);
+    if (!cut || isContraction(cut)) return 1;
+    const { before, after } = bordersOf(cut);
+    if (before + after === 0) return 1;
+    return shareOf(cut, before + after, extent, chunkSize, types.get(id)?.shape[cut.axis] as number);
+  };
+
+/** The shares of the ops in the body of a loop, in execution order. */
+export const sharesIn =
+  (loop: LoopNode, ops: readonly OpNode[]): Share =>
+  (_, position) => {
+    const { shape } = ops[position] as OpNode;
+    const halo = loop.halos.find(({ length }) => shape.some((dim) => dimNames(dim).includes(length)));
+    const { extent, chunkSize } = loopSizes(loop);
+    if (!halo || typeof halo.extent !== 'number') return 1;
+    return shareOf(halo, halo.before + halo.after, extent, chunkSize, halo.extent);
+  };
+
+const shareOf = (
+  { multiple }: Span,
+  borders: number,
+  extent: number,
+  chunkSize: number,
+  elements: number,
+): number => (multiple * extent + borders * Math.ceil(extent / chunkSize)) / elements;
+
 /**
  * L of one loop: the paper's four terms. `nodes` are those of the region, whole; `loop` is built from them and says what
- * is sliced; `calls` is the number of kernels of one iteration.
+ * is sliced; `calls` is the number of kernels of one iteration. Work that is done once more weighs as much as the calls that it
+ * would keep the device busy for.
  */
 export function loopCost(
   nodes: readonly OpNode[],
@@ -41,16 +78,19 @@ export function loopCost(
   chunkSize: number,
   types: GraphIndex['types'],
   weights: Weights,
+  share: Share,
 ): CostTerms {
   const { chunks } = loopSizes({ ...loop, chunkSize });
   let flops = 0;
   let starved = 0;
-  for (const node of nodes) {
+  let again = 0;
+  for (const [position, node] of nodes.entries()) {
     if (isView(node)) continue;
     const work = workOf(node, types);
     flops += work.flops;
     const full = work.flops + work.elements;
     const unfilled = (size: number): number => weights.saturation / (weights.saturation + size);
+    again += Math.max(0, share(node, position) - 1) * full;
     starved += chunks * unfilled(full / chunks) - unfilled(full);
   }
   let runs = 0;
@@ -63,7 +103,7 @@ export function loopCost(
   }
   const terms = {
     nodes: weights.nodes * calls * (chunks - 1),
-    flops: weights.flops * flops,
+    flops: weights.flops * flops + again / weights.saturation,
     density: weights.density * starved,
     stride: weights.stride * runs,
   };

@@ -1,5 +1,5 @@
 import { type Bindings, evalDim, type Shape } from '../ir/dims.ts';
-import { firstIteration } from '../ir/loop.ts';
+import { fullestIterations } from '../ir/loop.ts';
 import { BYTES_PER_ELEMENT, type LoopNode, type SourceLocation, type ValueId } from '../ir/node.ts';
 import type { Estimate, TimelinePoint } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
@@ -15,8 +15,8 @@ export function bytesOf(shape: Shape, bindings: Bindings): number {
 export type Sizes = Map<ValueId, number>;
 
 /**
- * Runs steps on a counter instead of a device. Loops run their first iteration, at full chunk length: the later ones
- * are no larger. `visit` sees the live bytes right after every step that changes them or runs a kernel.
+ * Runs steps on a counter instead of a device. Loops run the one iteration that takes most: a full chunk with all of its
+ * borders, where there is one. `visit` sees the live bytes right after every step that changes them or runs a kernel.
  */
 export function simulate(
   steps: readonly Step[],
@@ -44,7 +44,8 @@ export function simulate(
         break;
       case 'loop': {
         const { loop } = step;
-        live = simulate(step.steps, live, sizes, firstIteration(loop, bindings), visit, [...loops, loop]);
+        const inside = fullest(step, live, sizes, bindings);
+        live = simulate(step.steps, live, sizes, inside, visit, [...loops, loop]);
         break;
       }
       case 'view':
@@ -54,6 +55,24 @@ export function simulate(
     }
   }
   return live;
+}
+
+/** The iteration of a loop that takes most. */
+function fullest(
+  { loop, steps }: Extract<Step, { kind: 'loop' }>,
+  live: number,
+  sizes: Sizes,
+  bindings: Bindings,
+): Bindings {
+  const iterations = fullestIterations(loop, bindings);
+  // A body that names no dimensions is a sketch of one iteration.
+  if (iterations.length === 1 || loop.body.dims.length === 0) return iterations[0] as Bindings;
+  const peaks = iterations.map((inside) => {
+    let peak = live;
+    simulate(steps, live, sizes, inside, (_, now) => void (peak = Math.max(peak, now)));
+    return peak;
+  });
+  return iterations[peaks.indexOf(Math.max(...peaks))] as Bindings;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { invariant, UserError } from '../errors.ts';
+import { dimNames } from '../ir/dims.ts';
 import { backward, type Cut, isObstacle, type Obstacle } from '../ir/flow.ts';
 import { definedBy, type Graph, type LoopNode, type OpNode, type ValueId } from '../ir/node.ts';
 import type { Estimate, Plan } from '../ir/plan.ts';
@@ -233,13 +234,12 @@ function loopsAround(graph: Graph, value: ValueId): { loop: LoopNode; axis: numb
 
 /** The axis of a body value that depends on the length of the loop. */
 function cutAxis(loop: LoopNode, value: ValueId): number {
+  const lengths = new Set([loop, ...loop.halos].map(({ length }) => length));
   const find = (graph: Graph): number => {
     for (const node of graph.nodes) {
       const defined = definedBy(node).find(({ id }) => id === value);
       if (defined) {
-        return defined.shape.findIndex(
-          (dim) => typeof dim === 'string' && dim.split(/[^\w$]+/).includes(loop.length),
-        );
+        return defined.shape.findIndex((dim) => dimNames(dim).some((name) => lengths.has(name)));
       }
       const inside = node.kind === 'loop' ? find(node.body) : -1;
       if (inside >= 0) return inside;

@@ -1,6 +1,6 @@
 import { describeCut, type NodeCut } from '../ir/flow.ts';
 import type { ValueId } from '../ir/node.ts';
-import { loopCost, workOf } from './cost.ts';
+import { loopCost, sharesOf, workOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import { type GraphIndex, indexGraph } from './graph-index.ts';
 import { arrange, type Choice, type Region, renameChoice, sketchLoop } from './region.ts';
@@ -62,7 +62,8 @@ export function innerCost(index: GraphIndex, choice: Choice, weights: Weights): 
     const nodes = arrange(body, renamed.region)?.inside ?? [];
     const sketch = sketchLoop(body, { region: renamed.region, chunkSize: renamed.chunkSize }, nodes);
     const calls = nodes.filter((node) => workOf(node, body.types).elements > 0).length;
-    cost += loopCost(nodes, sketch, calls, renamed.chunkSize, body.types, weights).total;
+    const shares = sharesOf(renamed.region, renamed.chunkSize, body.types);
+    cost += loopCost(nodes, sketch, calls, renamed.chunkSize, body.types, weights, shares).total;
     cost += innerCost(body, renamed, weights);
   }
   return cost * Math.ceil(region.extent / chunkSize);

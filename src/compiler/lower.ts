@@ -1,11 +1,12 @@
 import { invariant } from '../errors.ts';
-import { addDims, type Bindings, type Dim, evalShape, type Shape } from '../ir/dims.ts';
-import { firstIteration, loopSizes } from '../ir/loop.ts';
+import { addDims, type Bindings, type Dim, evalDim, evalShape, type Shape } from '../ir/dims.ts';
+import { endOf, fullestIteration, rangeOf } from '../ir/loop.ts';
 import {
   type DType,
   type Graph,
   type LoopNode,
   type LoopResult,
+  type LoopSlice,
   type Node,
   type OpNode,
   operandsOf,
@@ -15,7 +16,7 @@ import {
 import { opDef } from '../ir/ops/index.ts';
 import type { Program, Step, View } from '../ir/program.ts';
 import { contiguous, type Layout, reshapeLayout, sliceLayout } from '../layout/layout.ts';
-import { evalAttrs, times } from './attrs.ts';
+import { evalAttrs } from './attrs.ts';
 import { freshNames } from './names.ts';
 
 /** Where a value lives: the storage (named by its `alloc`, input or parameter) and how to see the value in it. */
@@ -149,12 +150,37 @@ export class Block {
     });
   }
 
-  #addOp(node: OpNode): void {
+  #addOp(whole: OpNode): void {
+    const node = this.#withParts(whole);
     if (!this.#addView(node)) {
       this.#allocResult(node.id, node);
       this.#call(node, node.id);
     }
     this.#copyResults(node.id);
+  }
+
+  /** The node with views in place of the operands of which it reads a part. */
+  #withParts(whole: OpNode): OpNode {
+    if (!whole.reads) return whole;
+    const { reads, ...node } = whole;
+    const operands = [...node.operands];
+    const { bindings } = this.#around;
+    for (const { operand, axis, start, length } of reads) {
+      const of = operands[operand] as ValueId;
+      const value = this.#around.fresh(`${of}_part`);
+      const { storage, layout, type } = this.place(of);
+      const shape = type.shape.map((dim, i) => (i === axis ? length : dim));
+      this.#view(
+        { kind: 'view', value, of, view: { kind: 'slice', axis, start, stop: addDims(start, length) } },
+        {
+          storage,
+          layout: sliceLayout(layout, axis, 0, evalDim(length, bindings)),
+          type: { shape, dtype: type.dtype },
+        },
+      );
+      operands[operand] = value;
+    }
+    return { ...node, operands };
   }
 
   /** A place to write a value: its slice of a result of the loop around or, where it is none, a storage of its own. */
@@ -192,7 +218,7 @@ export class Block {
   /** A reshape whose operand's strides do not allow a view: copies into the result, seen in the operand's shape. */
   #copyReshaped(node: OpNode, source: ValueId, from: Place): void {
     const [result] = this.#resultsOf(node.id);
-    const target = result && reshapeLayout(this.#resultLayout(result), from.layout.shape);
+    const target = result && reshapeLayout(this.#resultLayout(result, node), from.layout.shape);
     if (target) this.#allocResult(node.id, node);
     else this.#alloc(node.id, node, 'value');
     const into = this.#around.fresh(`${node.id}_rows`);
@@ -272,10 +298,10 @@ export class Block {
     this.#lastUse.set(storage, this.groups.length - 1);
   }
 
-  #resultLayout(result: LoopResult): Layout {
-    const { results, bindings } = this.#around;
-    const { chunkSize } = loopSizes((results as { loop: LoopNode }).loop, bindings);
-    return sliceLayout(this.place(result.id).layout, result.axis, 0, result.multiple * chunkSize);
+  /** `type` is that of the body's value. */
+  #resultLayout({ id, axis }: LoopResult, { shape }: TensorType): Layout {
+    const length = evalDim(shape[axis] as Dim, this.#around.bindings);
+    return sliceLayout(this.place(id).layout, axis, 0, length);
   }
 
   /** Names the part of a loop result that this iteration writes. `type` is that of the body's value. */
@@ -285,7 +311,7 @@ export class Block {
       { kind: 'view', value: as, of: result.id, view: chunkOf(loop, result) },
       {
         storage: this.place(result.id).storage,
-        layout: this.#resultLayout(result),
+        layout: this.#resultLayout(result, type),
         type: { shape: type.shape, dtype: type.dtype },
       },
     );
@@ -313,15 +339,16 @@ export class Block {
     this.#steps = [];
     this.groups.push(this.#steps);
     const types = new Map(loop.body.inputs.map((input) => [input.id, input]));
-    const { chunkSize } = loopSizes(loop, this.#around.bindings);
     for (const slice of loop.slices) {
       const { storage, layout } = this.place(slice.operand);
+      const type = types.get(slice.as) as TensorType;
+      const length = evalDim(type.shape[slice.axis] as Dim, this.#around.bindings);
       this.#view(
         { kind: 'view', value: slice.as, of: slice.operand, view: chunkOf(loop, slice) },
         {
           storage,
-          layout: sliceLayout(layout, slice.axis, 0, slice.multiple * chunkSize),
-          type: types.get(slice.as) as TensorType,
+          layout: sliceLayout(layout, slice.axis, 0, length),
+          type,
         },
       );
     }
@@ -332,7 +359,7 @@ export class Block {
 /** What is around the nodes of a loop's body. */
 export const bodySurroundings = (loop: LoopNode, around: Surroundings): Surroundings => ({
   fresh: around.fresh,
-  bindings: firstIteration(loop, around.bindings),
+  bindings: fullestIteration(loop, around.bindings),
   results: { loop, of: resultsByValue(loop) },
 });
 
@@ -342,12 +369,10 @@ function resultsByValue(loop: LoopNode): Map<ValueId, LoopResult[]> {
   return of;
 }
 
-const chunkOf = (loop: LoopNode, { axis, multiple }: { axis: number; multiple: number }): View => ({
-  kind: 'slice',
-  axis,
-  start: times(multiple, loop.start),
-  stop: times(multiple, addDims(loop.start, loop.length)),
-});
+const chunkOf = (loop: LoopNode, cut: LoopSlice | LoopResult): View => {
+  const range = rangeOf(loop, cut);
+  return { kind: 'slice', axis: cut.axis, start: range.start, stop: endOf(range) };
+};
 
 /** How generated code writes a view op; undefined for ops that are not one of the four views. */
 function viewOf({ op, attrs, shape }: OpNode): View | undefined {

@@ -10,7 +10,10 @@ export function freshNames(graph: Graph): (wish: string) => string {
       taken.add(node.id);
       if (node.kind === 'op') continue;
       for (const result of node.results) taken.add(result.id);
-      for (const name of [node.start, node.length]) taken.add(name);
+      for (const { start, length } of [node, ...node.halos]) {
+        taken.add(start);
+        taken.add(length);
+      }
       claim(node.body);
     }
   };

@@ -1,6 +1,6 @@
-import { type Cut, describeCut, type NodeCut } from '../ir/flow.ts';
+import { bordersOf, type Cut, describeCut, type NodeCut } from '../ir/flow.ts';
 import { BYTES_PER_ELEMENT, type LoopResult, type OpNode, type ValueId } from '../ir/node.ts';
-import { loopCost, workOf } from './cost.ts';
+import { loopCost, sharesOf, workOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import type { Growth } from './evaluate.ts';
 import { arrange, type Region, usedOutside } from './region.ts';
@@ -43,7 +43,15 @@ export function outline(state: State, region: Region, weights: Weights): Outline
     body: bytes,
     kernels: kernels.length,
     costAt: (chunkSize) =>
-      loopCost(kernels, loop, kernels.length, chunkSize, state.index.types, weights).total,
+      loopCost(
+        kernels,
+        loop,
+        kernels.length,
+        chunkSize,
+        state.index.types,
+        weights,
+        sharesOf(region, chunkSize, state.index.types),
+      ).total,
     key,
   };
 }
@@ -89,14 +97,28 @@ function outlineBody(state: State, region: Region, inside: readonly OpNode[]): B
       if (storage !== undefined) lastUse.set(storage, node);
     }
   }
+  /** Bytes of the borders that every chunk of a storage has. */
+  const borderBytes = (storage: ValueId): number => {
+    const cut = region.cuts.get(storage) as Cut;
+    const { before, after } = bordersOf(cut);
+    if (before + after === 0) return 0;
+    const axis = index.types.get(storage)?.shape[cut.axis] as number;
+    return ((before + after) * (sizes.get(storage) as number)) / axis;
+  };
   let live = 0;
-  let most = 0;
+  let borders = 0;
+  let most: Growth = { fixed: 0, perUnit: 0 };
   for (const node of inside) {
-    if (storageOf(node.id) === node.id) live += sizes.get(node.id) as number;
-    most = Math.max(most, live + scratchBytes(state, node));
+    if (storageOf(node.id) === node.id) {
+      live += sizes.get(node.id) as number;
+      borders += borderBytes(node.id);
+    }
+    const now = { fixed: borders, perUnit: (live + scratchBytes(state, node)) / region.extent };
+    if (now.fixed + now.perUnit > most.fixed + most.perUnit) most = now;
     for (const storage of new Set([...node.operands, node.id].map(storageOf))) {
       if (storage === undefined || lastUse.get(storage) !== node) continue;
       live -= sizes.get(storage) as number;
+      borders -= borderBytes(storage);
     }
   }
   const kernels = inside.filter((node) => workOf(node, index.types).elements > 0);
@@ -105,7 +127,7 @@ function outlineBody(state: State, region: Region, inside: readonly OpNode[]): B
     kernels,
     results,
     resultBytes: results.reduce((sum, { shape }) => sum + count(shape) * BYTES_PER_ELEMENT, 0),
-    bytes: [{ fixed: 0, perUnit: most / region.extent }],
+    bytes: [most],
     key: `${kernels.map(({ id }) => id).join(' ')} ${region.extent} ${describeCut(region.cuts.get(last.id) as NodeCut)}`,
   };
 }

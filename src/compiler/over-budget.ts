@@ -1,6 +1,6 @@
 import { formatBytes } from '../ir/bytes.ts';
 import { type Bindings, evalShape, printShape, type Shape } from '../ir/dims.ts';
-import { firstIteration } from '../ir/loop.ts';
+import { fullestIteration } from '../ir/loop.ts';
 import type { Graph, ValueId } from '../ir/node.ts';
 import type { Step } from '../ir/program.ts';
 import { BudgetError } from './budget.ts';
@@ -53,7 +53,7 @@ function shapesOf(
   for (const step of steps) {
     if (step.kind === 'alloc') shapes.set(step.value, evalShape(step.shape, bindings));
     if (step.kind !== 'loop') continue;
-    shapesOf(step.steps, firstIteration(step.loop, bindings), shapes);
+    shapesOf(step.steps, fullestIteration(step.loop, bindings), shapes);
   }
   return shapes;
 }

@@ -1,6 +1,6 @@
 import { invariant } from '../errors.ts';
 import type { Graph, ValueId } from '../ir/node.ts';
-import { loopCost } from './cost.ts';
+import { loopCost, sharesOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import { evaluate } from './evaluate.ts';
 import { choicesOf, type Family, familyOf, innerCost, keyOf, replaceInner } from './family.ts';
@@ -120,6 +120,7 @@ export class PartialPlans {
       model.chunkSize,
       types,
       this.#weights,
+      sharesOf(model.region, model.chunkSize, types),
     ).total;
     return familyOf(model, family.repeats, cost + innerCost(state.index, model, this.#weights));
   }

@@ -40,7 +40,7 @@ export function searchRange(graphs: RangeGraph, options: SelectOptions): PlacedL
   let target = budget;
   try {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const placed = place(graphs, select(graphs.at(anchor), { ...options, budget: target }));
+      const placed = place(graphs, select(graphs.at(anchor), { ...options, budget: target, borders: false }));
       if (fits(placed, options)) return placed;
       const { peakBytes } = placed.least;
       if (target === undefined || budget === undefined || peakBytes <= budget) break;
@@ -61,7 +61,7 @@ function searchSmallest(graphs: RangeGraph, options: SelectOptions): PlacedLoops
   const upTo = (size: number): PlacedLoops | BudgetError => {
     const part = graphs.upTo(size);
     try {
-      return place(part, select(part.at(part.anchor()), { ...options, budget: undefined }));
+      return place(part, select(part.at(part.anchor()), { ...options, budget: undefined, borders: false }));
     } catch (error) {
       if (error instanceof BudgetError) return error;
       throw error;

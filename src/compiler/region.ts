@@ -1,6 +1,15 @@
 import { invariant } from '../errors.ts';
-import { addDims, type Dim, divDims, type Shape } from '../ir/dims.ts';
-import { backward, type Cut, type Flow, isContraction, isObstacle, type NodeCut } from '../ir/flow.ts';
+import { addDims, type Dim, divDims, mulDims, type Shape, subDims } from '../ir/dims.ts';
+import {
+  backward,
+  bordersOf,
+  type Cut,
+  type Flow,
+  isContraction,
+  isObstacle,
+  type NodeCut,
+  sameCut,
+} from '../ir/flow.ts';
 import type {
   Graph,
   GraphInput,
@@ -8,26 +17,29 @@ import type {
   LoopResult,
   LoopSlice,
   Node,
+  OperandPart,
   OpNode,
   TensorType,
   ValueId,
 } from '../ir/node.ts';
 import { definedBy, operandsOf } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
-import { times } from './attrs.ts';
 import { type GraphIndex, indexGraph, inheritPattern, patternOf } from './graph-index.ts';
+import { Halos, type Range } from './halos.ts';
 import { freshNames, loopNames, numbered } from './names.ts';
 
 /** Nodes to run inside one loop, in execution order, each with the one axis it is cut along. */
 export interface Region {
   readonly cuts: ReadonlyMap<ValueId, NodeCut>;
-  /** Units of the loop: every node's cut axis has `multiple · extent` elements. */
+  /** Units of the loop. */
   readonly extent: number;
 }
 
 /** Does every storage of the body grow with the chunk size, from nothing? */
 export const isProportional = ({ cuts }: Region): boolean =>
-  [...cuts.values()].every((cut) => !isContraction(cut));
+  [...cuts.values()].every(
+    (cut) => !isContraction(cut) && cut.before === undefined && cut.after === undefined,
+  );
 
 /** A region with its chunk size: one loop of a plan. */
 export interface Choice {
@@ -113,19 +125,20 @@ export interface LoopNames {
   readonly fresh: (wish: string) => string;
 }
 
-/**
- * The loop over a region. `unit` replaces the names of start and length in shapes and attributes when the loop is
- * built for measuring only; `build` makes the loops inside.
- */
+/** The loop over a region. With `sketched` it is built for measuring only; `build` makes the loops inside. */
 function buildLoop(
   index: GraphIndex,
   { region, chunkSize, chunkName, inner = [] }: Choice,
   inside: readonly OpNode[],
   build: BuildLoop,
   names: LoopNames,
-  unit: { readonly start: Dim; readonly length: Dim } = names,
+  sketched = false,
 ): LoopNode {
+  const halos = new Halos(region.extent, chunkSize, names, sketched);
+  const type = (id: ValueId): TensorType => index.types.get(id) as TensorType;
+  const rangeOf = (id: ValueId, cut: Cut): Range => halos.range(cut, type(id).shape[cut.axis] as Dim);
   const slices = new Map<string, LoopSlice>();
+  const inputs: GraphInput[] = [];
   const whole = new Set<ValueId>();
   const renamed = new Map<ValueId, ValueId>();
   const results: LoopResult[] = [];
@@ -134,52 +147,75 @@ function buildLoop(
     const value = names.fresh(`${node.id}_chunk`);
     renamed.set(node.id, value);
     const { shape, dtype } = node;
-    results.push({ kind: 'concat', id: node.id, value, ...(region.cuts.get(node.id) as Cut), shape, dtype });
+    const cut = region.cuts.get(node.id) as Cut;
+    const at = { axis: cut.axis, multiple: cut.multiple, ...haloOf(rangeOf(node.id, cut)) };
+    results.push({ kind: 'concat', id: node.id, value, ...at, shape, dtype });
   }
-  const chunkShape = (shape: Shape, cut: Cut): Shape =>
-    shape.map((dim, axis) => (axis === cut.axis ? times(cut.multiple, unit.length) : dim));
+  const chunkShape = (id: ValueId, cut: Cut): Shape =>
+    type(id).shape.map((dim, axis) => (axis === cut.axis ? rangeOf(id, cut).length : dim));
   const read = (id: ValueId, cut: Cut | undefined): ValueId => {
     if (region.cuts.has(id)) return renamed.get(id) ?? id;
     if (cut === undefined) {
       whole.add(id);
       return id;
     }
-    const key = `${id} ${cut.axis} ${cut.multiple}`;
+    const { axis, multiple } = cut;
+    const { length, ...range } = rangeOf(id, cut);
+    const key = `${id} ${axis} ${multiple} ${range.halo}`;
     let slice = slices.get(key);
     if (!slice) {
-      slice = { operand: id, as: names.fresh(`${id}_slice`), ...cut };
+      slice = { operand: id, as: names.fresh(`${id}_slice`), axis, multiple, ...haloOf(range) };
       slices.set(key, slice);
+      const { shape, dtype } = type(id);
+      inputs.push({ id: slice.as, shape: shape.map((dim, i) => (i === axis ? length : dim)), dtype });
     }
     return slice.as;
+  };
+  /** The part that a node reads of a value that the body computes, where another node reads more. */
+  const part = (operand: number, id: ValueId, need: Cut | undefined): OperandPart[] => {
+    const made = region.cuts.get(id) as Cut | undefined;
+    if (made === undefined || need === undefined || sameCut(made, need)) return [];
+    const { start, length } = rangeOf(id, need);
+    return [{ operand, axis: need.axis, start: subDims(start, rangeOf(id, made).start), length }];
   };
   const nodes = inside.map((node): OpNode => {
     const cut = region.cuts.get(node.id) as Cut;
     const flow = flowOf(node, cut, index.types);
-    const shape = chunkShape(node.shape, cut);
+    const shape = chunkShape(node.id, cut);
     let attrs = node.attrs;
-    for (const { attr, multiple } of flow.shifts) {
-      const shift = times(multiple, unit.start);
-      attrs = { ...attrs, [attr]: addDims((attrs[attr] as Dim | undefined) ?? 0, shift) };
+    for (const { attr, extent, ...span } of flow.shifts) {
+      const { start } = halos.range(span, extent);
+      attrs = { ...attrs, [attr]: addDims((attrs[attr] as Dim | undefined) ?? 0, start) };
     }
-    const part = {
+    const own = rangeOf(node.id, cut);
+    for (const { operand, axis, window } of flow.windows) {
+      const seen = rangeOf(node.operands[operand] as ValueId, flow.operands[operand] as Cut);
+      const { size, stride, dilation, padding } = window;
+      const before = addDims(padding[0], mulDims(-stride, own.start), seen.start);
+      const reached = addDims(mulDims(stride, addDims(own.length, -1)), dilation * (size - 1) + 1);
+      const pad = opDef(node.op).pad;
+      invariant(pad, () => `${node.op} has a window but no padding`);
+      attrs = pad(attrs, axis, [before, subDims(subDims(reached, seen.length), before)]);
+    }
+    const reads = [
+      ...(node.reads ?? []),
+      ...node.operands.flatMap((id, i) => part(i, id, flow.operands[i])),
+    ].sort((a, b) => a.operand - b.operand);
+    const chunk = {
       ...node,
       id: renamed.get(node.id) ?? node.id,
       operands: node.operands.map((id, i) => read(id, flow.operands[i])),
       attrs: opDef(node.op).resize?.(attrs, shape) ?? attrs,
+      ...(reads.length > 0 ? { reads } : {}),
       shape,
     };
-    inheritPattern(part, node, index.types, cut);
-    return part;
-  });
-  const type = (id: ValueId): TensorType => index.types.get(id) as TensorType;
-  const inputs: GraphInput[] = [...slices.values()].map((slice) => {
-    const { shape, dtype } = type(slice.operand);
-    return { id: slice.as, shape: chunkShape(shape, slice), dtype };
+    inheritPattern(chunk, node, index.types, cut);
+    return chunk;
   });
   for (const id of whole) inputs.push({ id, shape: type(id).shape, dtype: type(id).dtype });
   const body: Graph = {
     name: names.id,
-    dims: [names.start, names.length],
+    dims: sketched ? [] : [names.start, names.length, ...halos.names],
     inputs,
     params: [],
     nodes,
@@ -193,6 +229,7 @@ function buildLoop(
     chunkSize: chunkName ?? chunkSize,
     start: names.start,
     length: names.length,
+    halos: halos.all,
     slices: [...slices.values()],
     whole: [...whole],
     body: replaceRegions(
@@ -208,17 +245,22 @@ function buildLoop(
 /** Units of a region's loop, in the dimensions of the graph. */
 function extentOf({ types }: GraphIndex, region: Region, slices: readonly LoopSlice[]): Dim {
   const cut = [...region.cuts].flatMap(([id, cut]) => (isContraction(cut) ? [] : [[id, cut] as const]));
-  for (const slice of slices) cut.push([slice.operand, slice]);
-  const extents = cut.map(([id, { axis, multiple }]) =>
-    divDims((types.get(id) as TensorType).shape[axis] as Dim, multiple),
-  );
-  const [extent] = extents;
+  for (const slice of slices) if (slice.halo === undefined) cut.push([slice.operand, slice]);
+  const extents = cut.flatMap(([id, cut]) => {
+    const { before, after } = bordersOf(cut);
+    const extent = (types.get(id) as TensorType).shape[cut.axis] as Dim;
+    // With borders, and where windows leave elements over, an axis is no multiple of the units.
+    return typeof extent === 'number' || before + after > 0 ? [] : [divDims(extent, cut.multiple)];
+  });
+  const [extent = region.extent] = extents;
   invariant(
     extent !== undefined && extents.every((other) => other === extent),
     () => `the nodes of a region are cut into ${extents.join(', ')} units`,
   );
   return extent;
 }
+
+const haloOf = ({ halo }: Pick<Range, 'halo'>): { halo?: string } => (halo === undefined ? {} : { halo });
 
 /** Is a value of the region an output of the graph or read by a node that is not in the region? */
 export function usedOutside(index: GraphIndex, region: Region, value: ValueId): boolean {
@@ -259,19 +301,19 @@ export function placeLoops(graph: Graph, choices: readonly Choice[]): Graph {
   return numberLoops(replaceRegions(graph, choices, build), () => `loop${++count}`);
 }
 
-/** Like {@link placeLoops}, for measuring only: loop bodies show their first iteration, in numbers. */
+/** Like {@link placeLoops}, for measuring only: loop bodies show a full iteration, in numbers. */
 export const sketchLoops = (graph: Graph, choices: readonly Choice[]): Graph =>
   replaceRegions(graph, choices, sketchLoop);
 
-/** The loop of a choice as its first iteration sees it, in numbers. Names are no identifiers: nothing else has them. */
+/** The loop of a choice as a full iteration sees it, in numbers. Names are no identifiers: nothing else has them. */
 export function sketchLoop(index: GraphIndex, choice: Choice, inside: readonly OpNode[]): LoopNode {
   const { region, chunkSize, inner } = choice;
   const known = sketches.get(region);
   if (known?.loop.chunkSize === chunkSize && known.inner === inner) return known.loop;
   // A body is named after the graph around it, and its values after the body: names differ from those of loops around.
   const id = `${index.graph.name}'`;
-  const names = { id, start: 'sketch start', length: 'sketch length', fresh: numbered(id) };
-  const loop = buildLoop(index, choice, inside, sketchLoop, names, { start: 0, length: chunkSize });
+  const names = { id, start: 'sketch_start', length: 'sketch_length', fresh: numbered(id) };
+  const loop = buildLoop(index, choice, inside, sketchLoop, names, true);
   sketches.set(region, { loop, inner });
   return loop;
 }

@@ -1,11 +1,11 @@
 import { invariant } from '../errors.ts';
 import { type Bindings, evalShape } from '../ir/dims.ts';
-import { firstIteration, loopSizes } from '../ir/loop.ts';
+import { fullestIteration, loopSizes, unitsOf } from '../ir/loop.ts';
 import type { LoopNode, OpNode, TensorType, ValueId } from '../ir/node.ts';
 import type { CostTerms, LoopReport } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
 import { evalAttrs } from './attrs.ts';
-import { addCosts, loopCost, NO_COST, scaleCost } from './cost.ts';
+import { addCosts, loopCost, NO_COST, scaleCost, sharesIn } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import { type Choice, sketchLoops } from './region.ts';
 import { analyse, type State } from './state.ts';
@@ -79,7 +79,8 @@ class Reporter {
     for (const { id, value } of loop.results) names.set(value, names.get(id) ?? id);
     const computed = valuesOf(loop, names);
     const nodes = this.#wholeNodes(loop, computed, around);
-    const once = loopCost(nodes, bindLoop(loop, around), calls, chunkSize, types, this.#weights);
+    const shares = sharesIn(loop, opsOf(loop));
+    const once = loopCost(nodes, bindLoop(loop, around), calls, chunkSize, types, this.#weights, shares);
     const cost = scaleCost(once, iterations);
     this.cost = addCosts(this.cost, cost);
     const peak = around.peak ?? peakOf(planned, loop.results[0]?.id ?? '');
@@ -101,7 +102,7 @@ class Reporter {
       savesAt: this.#heaviest(loop, steps),
       cost,
     });
-    const bindings = firstIteration(loop, around.bindings);
+    const bindings = fullestIteration(loop, around.bindings);
     this.report(steps, {
       loops: [...around.loops, loop],
       bindings,
@@ -205,7 +206,7 @@ function valuesOf(loop: LoopNode, names: ReadonlyMap<ValueId, ValueId>): ValueId
 /** Names of a loop and of the loops inside it, as if each ran once over its whole extent. */
 const wholeBindings = (loop: LoopNode): Bindings =>
   Object.assign(
-    { [loop.start]: 0, [loop.length]: loopSizes(loop).extent },
+    unitsOf(loop, 0, loopSizes(loop).extent),
     ...loop.body.nodes.map((node) => (node.kind === 'loop' ? wholeBindings(node) : {})),
   );
 
@@ -224,7 +225,7 @@ function bodyTypes(loop: LoopNode, bindings: Bindings): Map<ValueId, TensorType>
       continue;
     }
     for (const result of node.results) add(result);
-    const whole = { ...bindings, [node.start]: 0, [node.length]: loopSizes(node).extent };
+    const whole = unitsOf(node, 0, loopSizes(node).extent, bindings);
     for (const [id, type] of bodyTypes(node, whole)) types.set(id, type);
   }
   return types;

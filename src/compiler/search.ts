@@ -1,7 +1,20 @@
-import { backward, type Cut, type Flow, forward, isObstacle, type Obstacle, sameCut } from '../ir/flow.ts';
-import { definedBy, type Node, type OpNode, operandsOf, type ValueId } from '../ir/node.ts';
+import {
+  aligned,
+  backward,
+  bordersOf,
+  type Cut,
+  coversCut,
+  type Flow,
+  forward,
+  isObstacle,
+  type Obstacle,
+  sameSteps,
+  unionCut,
+} from '../ir/flow.ts';
+import { definedBy, type Node, type OpNode, operandsOf, type TensorType, type ValueId } from '../ir/node.ts';
+import type { AccessPattern } from '../ir/pattern.ts';
 import { type GraphIndex, patternOf } from './graph-index.ts';
-import type { Region } from './region.ts';
+import { type Region, usedOutside } from './region.ts';
 
 /** Why a chunk flow did not reach further: which rule stopped it, where. */
 export interface Rejection extends Obstacle {
@@ -11,6 +24,8 @@ export interface Rejection extends Obstacle {
 export interface SearchOptions {
   /** How many nodes before and after the peak a region may reach. */
   readonly window: number;
+  /** Whether windows may be cut, so that iterations share borders. Default: true. */
+  readonly borders?: boolean;
   /** Told of every obstacle the flows met. */
   readonly onRejection?: (rejection: Rejection) => void;
 }
@@ -41,13 +56,13 @@ export function searchRegions(index: GraphIndex, peak: number, options: SearchOp
         const key = `${last} ${axis} ${multiple}`;
         if (seen.has(key) || (extent as number) % multiple !== 0 || extent === multiple) continue;
         seen.add(key);
-        const flow = new ChunkFlow(index, last, { axis, multiple }, options.onRejection);
+        const units = (extent as number) / multiple;
+        const flow = new ChunkFlow(index, last, { axis, multiple }, units, options);
         flow.follow(peak);
         const reaches = flow.reaches(peak);
         if (reaches) flow.follow(lowest);
         for (const step of flow.steps) multiples.push(multiple * step);
         if (!reaches) continue;
-        const units = (extent as number) / multiple;
         for (let first = peak; first >= lowest; first--) {
           if (!flow.reaches(first)) continue;
           for (const cuts of flow.regions(first, peak)) regions.push({ cuts, extent: units });
@@ -64,6 +79,8 @@ class ChunkFlow {
   readonly steps = new Set<number>();
   readonly #index: GraphIndex;
   readonly #last: number;
+  readonly #units: number;
+  readonly #borders: boolean;
   /** The nodes behind this position have been passed. */
   #next: number;
   readonly #cuts = new Map<number, Cut>();
@@ -74,10 +91,13 @@ class ChunkFlow {
     index: GraphIndex,
     last: number,
     cut: Cut,
-    onRejection: ((rejection: Rejection) => void) | undefined,
+    units: number,
+    { onRejection, borders = true }: SearchOptions,
   ) {
     this.#index = index;
     this.#last = last;
+    this.#units = units;
+    this.#borders = borders;
     this.#reject = (node, obstacle) => onRejection?.({ node, ...obstacle });
     this.#cuts.set(last, cut);
     this.#next = last;
@@ -96,9 +116,11 @@ class ChunkFlow {
   /** Nodes are visited after all their users: what is known about a node here is final. */
   #pass(position: number): void {
     const node = this.#index.graph.nodes[position] as Node;
-    const cut = this.#cuts.get(position);
+    const wanted = this.#cuts.get(position);
     if (!this.#hoisted.has(position)) {
-      if (cut === undefined) return;
+      if (wanted === undefined) return;
+      const cut = this.#aligned(node, wanted);
+      this.#cuts.set(position, cut);
       const flow = this.#flow(node, cut);
       if (flow) {
         (node as OpNode).operands.forEach((id, i) => void this.#require(id, flow.operands[i]));
@@ -109,11 +131,24 @@ class ChunkFlow {
     for (const id of operandsOf(node)) this.#require(id, undefined);
   }
 
+  /** Borders that a node cannot be cut at are widened. */
+  #aligned(node: Node, cut: Cut): Cut {
+    const pattern = node.kind === 'op' ? patternOf(node, this.#index.types) : undefined;
+    return pattern ? aligned(pattern, cut) : cut;
+  }
+
+  #backward(pattern: AccessPattern, cut: Cut): Flow | Obstacle {
+    const flow = backward(pattern, cut);
+    if (this.#borders || isObstacle(flow) || flow.windows.length === 0) return flow;
+    const message = `a window slides along axis ${cut.axis}: modules for a range of sizes do not cut it`;
+    return { rule: 'traceability', axis: cut.axis, message };
+  }
+
   #flow(node: Node, cut: Cut): Flow | undefined {
     if (node.kind === 'loop' || node.hints?.noChunk) return undefined;
     const pattern = patternOf(node, this.#index.types);
     const flow: Flow | Obstacle = pattern
-      ? backward(pattern, cut)
+      ? this.#backward(pattern, cut)
       : { rule: 'basic', axis: cut.axis, message: `${node.op} cannot be cut: it has no access pattern` };
     if (!isObstacle(flow)) return flow;
     if (flow.multiple !== undefined) this.steps.add(flow.multiple / gcd(flow.multiple, cut.multiple));
@@ -130,7 +165,8 @@ class ChunkFlow {
     }
     const known = this.#cuts.get(position);
     if (known === undefined) this.#cuts.set(position, cut);
-    else if (!sameCut(known, cut)) {
+    else if (sameSteps(known, cut)) this.#cuts.set(position, unionCut(known, cut));
+    else {
       this.#hoisted.add(position);
       const message = `needed cut along axis ${known.axis} and along axis ${cut.axis}, in steps of ${known.multiple} and ${cut.multiple}`;
       this.#reject(id, { rule: 'unique', axis: cut.axis, message });
@@ -163,7 +199,22 @@ class ChunkFlow {
       }
     }
     if (!cuts.has((nodes[peak] as OpNode).id)) return [];
-    return joined > 0 ? [cuts, plain] : [cuts];
+    return (joined > 0 ? [cuts, plain] : [cuts]).filter((found) => this.#isGathered(found));
+  }
+
+  /** Do the iterations together compute all of every value that is needed outside? */
+  #isGathered(cuts: ReadonlyMap<ValueId, Cut>): boolean {
+    for (const [id, cut] of cuts) {
+      const { shape } = this.#index.types.get(id) as TensorType;
+      const { before, after } = bordersOf(cut);
+      const covered = cut.multiple * this.#units + after;
+      if (before + after >= 0 && covered >= (shape[cut.axis] as number)) continue;
+      if (!usedOutside(this.#index, { cuts, extent: this.#units }, id)) continue;
+      const message = `windows leave out elements of axis ${cut.axis} that are needed outside the loop`;
+      this.#reject(id, { rule: 'alignment', axis: cut.axis, message });
+      return false;
+    }
+    return true;
   }
 
   /** The cut with which a node that the flow did not meet can run inside the loop. */
@@ -178,13 +229,17 @@ class ChunkFlow {
       this.#reject(node.id, { ...cut, rule: 'alignment' });
       return undefined;
     }
-    const flow = backward(pattern, cut);
+    if (node.shape[cut.axis] !== cut.multiple * this.#units) return undefined;
+    const flow = this.#backward(pattern, cut);
     if (isObstacle(flow)) {
       this.#reject(node.id, flow);
       return undefined;
     }
-    const aligned = node.operands.every((id, i) => !cuts.has(id) || sameCut(cuts.get(id), flow.operands[i]));
-    return aligned ? cut : undefined;
+    const isThere = (id: ValueId, need: Cut | undefined): boolean => {
+      const made = cuts.get(id);
+      return made === undefined || (need !== undefined && coversCut(made, need));
+    };
+    return node.operands.every((id, i) => isThere(id, flow.operands[i])) ? cut : undefined;
   }
 }
 

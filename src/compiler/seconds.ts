@@ -1,6 +1,6 @@
 import { invariant } from '../errors.ts';
 import { type Bindings, evalShape, type Shape } from '../ir/dims.ts';
-import { loopSizes } from '../ir/loop.ts';
+import { loopSizes, unitsOf } from '../ir/loop.ts';
 import { BYTES_PER_ELEMENT, type OpNode, type TensorType, type ValueId } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import type { OpDef } from '../ir/ops/op.ts';
@@ -110,12 +110,11 @@ class Walk {
   }
 
   #loop({ loop, steps }: Step & { kind: 'loop' }, bindings: Bindings, times: number): void {
-    const { start, length } = loop;
     const { extent, chunkSize } = loopSizes(loop, bindings);
     const full = Math.floor(extent / chunkSize);
     const rest = extent - full * chunkSize;
     const at = (chunk: number, size: number, count: number): void =>
-      this.steps(steps, { ...bindings, [start]: chunk * chunkSize, [length]: size }, count);
+      this.steps(steps, unitsOf(loop, chunk * chunkSize, size, bindings), count);
     const middle = (full - 1) / 2;
     const places = Number.isInteger(middle) ? [middle] : [Math.floor(middle), Math.ceil(middle)];
     for (const chunk of places) at(chunk, chunkSize, (times * full) / places.length);

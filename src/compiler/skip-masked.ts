@@ -31,7 +31,10 @@ function claim(steps: readonly Step[], taken: Set<string>): void {
   for (const step of steps) {
     if (step.kind === 'alloc' || step.kind === 'view') taken.add(step.value);
     if (step.kind !== 'loop') continue;
-    for (const name of [step.loop.start, step.loop.length]) taken.add(name);
+    for (const { start, length } of [step.loop, ...step.loop.halos]) {
+      taken.add(start);
+      taken.add(length);
+    }
     claim(step.steps, taken);
   }
 }
@@ -136,7 +139,9 @@ class Skip {
     const pattern = scratch.length === 0 ? knownPattern(node) : undefined;
     const flow = pattern && backward(pattern, { axis, multiple: 1 });
     if (!flow || isObstacle(flow)) return undefined;
-    return flow.operands.every((cut) => cut === undefined || cut.multiple === 1) ? flow.operands : undefined;
+    const isPlain = (cut: Cut | undefined): boolean =>
+      cut === undefined || (cut.multiple === 1 && !cut.before && !cut.after);
+    return flow.windows.length === 0 && flow.operands.every(isPlain) ? flow.operands : undefined;
   }
 
   /** The call that fills a storage of this body; undefined for anything else. */

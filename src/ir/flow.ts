@@ -1,9 +1,20 @@
-import type { AccessPattern, AxisTerm } from './pattern.ts';
+import type { Dim } from './dims.ts';
+import type { AccessPattern, AxisTerm, Window } from './pattern.ts';
 
-/** How a loop cuts a value: unit u of the loop covers elements `multiple·u … multiple·(u + 1)` of `axis`. */
-export interface Cut {
-  readonly axis: number;
+/**
+ * Which elements of an axis some units of a loop cover. Units `start … stop` cover elements `multiple·start − before …
+ * multiple·stop + after`, as far as the axis has them. Borders (`before`, `after`: absent means 0) are what windows reach
+ * beyond: units next to each other share them. A negative `after` leaves out what no window sees.
+ */
+export interface Span {
   readonly multiple: number;
+  readonly before?: number;
+  readonly after?: number;
+}
+
+/** How a loop cuts a value: along `axis`. */
+export interface Cut extends Span {
+  readonly axis: number;
 }
 
 /**
@@ -41,8 +52,15 @@ export interface Obstacle {
 export interface Flow {
   /** For every operand the cut that reads just what is needed; undefined: the operand is read whole. */
   readonly operands: readonly (Cut | undefined)[];
-  /** Attributes that hold a position along the cut: shifted by `multiple` per unit. */
-  readonly shifts: readonly { readonly attr: string; readonly multiple: number }[];
+  /** Attributes that hold a position along the cut: shifted to where the elements start. */
+  readonly shifts: readonly (Span & { readonly attr: string; readonly extent: Dim })[];
+  /** Windows that slide along the cut: their padding is what is left of it at either end. */
+  readonly windows: readonly {
+    readonly operand: number;
+    /** Axis of the operand. */
+    readonly axis: number;
+    readonly window: Window;
+  }[];
 }
 
 export const isObstacle = (value: object): value is Obstacle => 'rule' in value;
@@ -70,8 +88,14 @@ export function backward(pattern: AccessPattern, cut: Cut): Flow | Obstacle {
   if (occurrences(pattern.output, label) > 1) {
     return { rule: 'basic', axis, message: `axis ${axis} is tied to another axis of the same result` };
   }
-  const multiple = cut.multiple / span;
+  const { before, after } = bordersOf(cut);
+  if (before % span !== 0 || after % span !== 0) {
+    const message = `axis ${axis} merges axes and can be cut in steps of ${span} only, not with borders of ${before} and ${after}`;
+    return { rule: 'traceability', axis, message };
+  }
+  const places = spanOf(cut.multiple / span, before / span, after / span);
   const operands: (Cut | undefined)[] = [];
+  const windows: Flow['windows'][number][] = [];
   for (const [index, operand] of pattern.operands.entries()) {
     const at = operand.findIndex((term) => term.labels.includes(label));
     if (at < 0) {
@@ -79,36 +103,101 @@ export function backward(pattern: AccessPattern, cut: Cut): Flow | Obstacle {
       continue;
     }
     const read = operand[at] as AxisTerm;
-    if (read.window) {
-      const message = `axis ${axis} is made by a window of ${read.window.size} that slides along axis ${at} of operand ${index + 1}: parts next to each other overlap there`;
-      return { rule: 'traceability', axis, message };
+    const { window } = read;
+    if (window) {
+      const { padding } = window;
+      const reach = reachOf(window);
+      if (padding.some((side) => (side as number) >= reach)) {
+        const message = `axis ${axis} is made by a window of ${reach} that slides along axis ${at} of operand ${index + 1}, with padding of ${padding.join(' and ')}: a part of it may see no element at all`;
+        return { rule: 'traceability', axis, message };
+      }
+      operands.push({ axis: at, ...underWindow(places, window) });
+      windows.push({ operand: index, axis: at, window });
+      continue;
     }
     if (read.labels[0] !== label || occurrences(operand, label) > 1) {
       const message = `axis ${axis} is interleaved with another axis in operand ${index + 1}`;
       return { rule: 'traceability', axis, message };
     }
-    operands.push({ axis: at, multiple: multiple * inner(read, pattern) });
+    operands.push({ axis: at, ...scaled(places, inner(read, pattern)) });
   }
   const attr = pattern.starts[label];
-  return { operands, shifts: attr === undefined ? [] : [{ attr, multiple }] };
+  const extent = pattern.extents[label] as Dim;
+  return { operands, shifts: attr === undefined ? [] : [{ attr, ...places, extent }], windows };
 }
 
-/** From a cut of one operand to the cut of the result. */
+/** Elements from the first to the last under a window, both counted. */
+const reachOf = ({ size, dilation }: Window): number => dilation * (size - 1) + 1;
+
+/**
+ * The elements that windows at some places see. The first place of units from `start` is `multiple·start − before`, and
+ * `padding` less than `stride` times that is its first element; the last place is `multiple·stop + after − 1`, and its last
+ * element `reach − 1` further on.
+ */
+function underWindow(places: Span, window: Window): Span {
+  const { stride, padding } = window;
+  const { before, after } = bordersOf(places);
+  const first = padding[0] as number;
+  return spanOf(
+    stride * places.multiple,
+    stride * before + first,
+    stride * (after - 1) + reachOf(window) - first,
+  );
+}
+
+/** The borders of a span, 0 where there are none. */
+export const bordersOf = ({ before = 0, after = 0 }: Span): { before: number; after: number } => ({
+  before,
+  after,
+});
+
+/** A span; borders of 0 are left out, so that equal spans are equal objects. */
+export const spanOf = (multiple: number, before: number, after: number): Span => ({
+  multiple,
+  ...(before === 0 ? {} : { before }),
+  ...(after === 0 ? {} : { after }),
+});
+
+const scaled = (span: Span, by: number): Span => {
+  const { before, after } = bordersOf(span);
+  return spanOf(span.multiple * by, before * by, after * by);
+};
+
+/** The cut with its borders widened to what the node can be cut at: whole steps of a merged axis. */
+export function aligned(pattern: AccessPattern, cut: Cut): Cut {
+  const term = pattern.output[cut.axis];
+  const step = term ? inner(term, pattern) : 1;
+  const { before, after } = bordersOf(cut);
+  if (before % step === 0 && after % step === 0) return cut;
+  const up = (border: number): number => Math.ceil(border / step) * step + 0;
+  return { axis: cut.axis, ...spanOf(cut.multiple, up(before), up(after)) };
+}
+
+/** The cut that covers both of two cuts with the same steps. */
+export function unionCut(a: Cut, b: Cut): Cut {
+  const [one, other] = [bordersOf(a), bordersOf(b)];
+  const before = Math.max(one.before, other.before);
+  return { axis: a.axis, ...spanOf(a.multiple, before, Math.max(one.after, other.after)) };
+}
+
+/** Does a cut cover everything that another one does? */
+export function coversCut(cut: Cut, other: Cut): boolean {
+  return sameSteps(cut, other) && sameCut(unionCut(cut, other), cut);
+}
+
+/** From a cut of one operand to the cut of the result; borders are not looked at. */
 export function forward(pattern: AccessPattern, operand: number, cut: Cut): Cut | Obstacle {
   const { axis } = cut;
   const term = pattern.operands[operand]?.[axis];
   const label = term?.labels[0];
   const where = `axis ${axis} of operand ${operand + 1}`;
-  if (term?.window) {
-    return { rule: 'traceability', axis, message: `a window of ${term.window.size} slides along ${where}` };
-  }
   if (term === undefined || label === undefined) {
     return { rule: 'basic', axis, message: `${where} has extent 1: there is nothing to cut` };
   }
   if (pattern.whole.includes(label)) {
     return { rule: 'traceability', axis, message: `${where} is needed whole` };
   }
-  const span = inner(term, pattern);
+  const span = term.window ? term.window.stride : inner(term, pattern);
   if (cut.multiple % span !== 0) {
     const message = `${where} can be cut in steps of ${span} only, not ${cut.multiple}`;
     return { rule: 'traceability', axis, message, multiple: span };
@@ -125,5 +214,13 @@ export function forward(pattern: AccessPattern, operand: number, cut: Cut): Cut 
 const occurrences = (axes: readonly AxisTerm[], label: string): number =>
   axes.filter((axis) => axis.labels.includes(label)).length;
 
+/** Along the same axis, in the same steps; borders may differ. */
+export const sameSteps = (a: Cut, b: Cut): boolean => a.axis === b.axis && a.multiple === b.multiple;
+
 export const sameCut = (a: Cut | undefined, b: Cut | undefined): boolean =>
-  a === b || (a !== undefined && b !== undefined && a.axis === b.axis && a.multiple === b.multiple);
+  a === b ||
+  (a !== undefined &&
+    b !== undefined &&
+    sameSteps(a, b) &&
+    (a.before ?? 0) === (b.before ?? 0) &&
+    (a.after ?? 0) === (b.after ?? 0));

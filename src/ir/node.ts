@@ -40,6 +40,15 @@ export interface Hints {
   readonly region?: string;
 }
 
+/** Elements `start … start + length` of an axis of an operand. */
+export interface OperandPart {
+  /** Which operand, by position. */
+  readonly operand: number;
+  readonly axis: number;
+  readonly start: Dim;
+  readonly length: Dim;
+}
+
 /** One operation; produces the value named `id`. */
 export interface OpNode extends TensorType {
   readonly kind: 'op';
@@ -47,6 +56,11 @@ export interface OpNode extends TensorType {
   readonly op: string;
   readonly operands: readonly ValueId[];
   readonly attrs: Attrs;
+  /**
+   * Operands of which only a part is read, in order of the operands. In bodies of loops: another node there reads more of
+   * the operand than this one.
+   */
+  readonly reads?: readonly OperandPart[];
   /** Scope path of the author, e.g. `h.0.attn`; '' at top level. */
   readonly scope: string;
   readonly at?: SourceLocation;
@@ -55,16 +69,38 @@ export interface OpNode extends TensorType {
   readonly symbolic?: Shape;
 }
 
-/** An operand cut along `axis`: iteration sees elements `multiple·start … multiple·(start + length)`. */
+/**
+ * Elements that an iteration sees or writes of an axis with borders: `multiple·start − before … multiple·(start + length) +
+ * after` of the loop's start and length, as far as there are elements. Iterations next to each other share the borders.
+ */
+export interface LoopHalo {
+  /** Names, unique in the graph, that body dimensions and attributes use for the first element and the element count. */
+  readonly start: string;
+  readonly length: string;
+  readonly multiple: number;
+  readonly before: number;
+  readonly after: number;
+  /** Elements of the axis. */
+  readonly extent: Dim;
+}
+
+/**
+ * An operand cut along `axis`: an iteration sees elements `multiple·start … multiple·(start + length)` or, where the slice
+ * names a halo by its start, those of the halo.
+ */
 export interface LoopSlice {
   readonly operand: ValueId;
   /** The name of the slice inside the body (an input of `body`). */
   readonly as: ValueId;
   readonly axis: number;
   readonly multiple: number;
+  readonly halo?: string;
 }
 
-/** A body value gathered over the iterations into the outer value `id`. */
+/**
+ * A body value gathered over the iterations into the outer value `id`. With a halo, iterations write their borders too:
+ * all that compute an element compute the same.
+ */
 export interface LoopResult extends TensorType {
   readonly kind: 'concat';
   readonly id: ValueId;
@@ -72,6 +108,7 @@ export interface LoopResult extends TensorType {
   readonly value: ValueId;
   readonly axis: number;
   readonly multiple: number;
+  readonly halo?: string;
 }
 
 /**
@@ -90,6 +127,8 @@ export interface LoopNode {
   /** Names, unique in the graph, that body dimensions and attributes use for the first unit and the unit count. */
   readonly start: string;
   readonly length: string;
+  /** The borders that slices, results and the body name. */
+  readonly halos: readonly LoopHalo[];
   readonly slices: readonly LoopSlice[];
   /** Outer values seen whole; the body refers to them by their outer names. */
   readonly whole: readonly ValueId[];

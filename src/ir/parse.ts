@@ -9,10 +9,12 @@ import type {
   GraphOutput,
   GraphParam,
   Hints,
+  LoopHalo,
   LoopNode,
   LoopResult,
   LoopSlice,
   Node,
+  OperandPart,
   OpNode,
   SourceLocation,
   TensorType,
@@ -231,14 +233,43 @@ function readOp(reader: Reader): OpNode {
   const type = readType(reader);
   reader.expect('=');
   const op = reader.name('an op');
-  const operands = reader.list('(', ')', () => reader.name('a value'));
+  const reads: OperandPart[] = [];
+  let operand = 0;
+  const operands = reader.list('(', ')', () => {
+    const id = reader.name('a value');
+    while (reader.accept('[')) reads.push(readPart(reader, operand));
+    operand++;
+    return id;
+  });
   const attrs = reader.accept('{') ? readAttrs(reader) : {};
   const scope = reader.acceptItem('in', 'string') ? reader.string('a scope') : '';
   const at = reader.acceptItem('at', 'string') ? readLocation(reader) : undefined;
-  const node = { kind: 'op' as const, id, op, operands, attrs, scope, ...type, ...(at ? { at } : {}) };
+  const parts = reads.length > 0 ? { reads } : {};
+  const node = {
+    kind: 'op' as const,
+    id,
+    op,
+    operands,
+    ...parts,
+    attrs,
+    scope,
+    ...type,
+    ...(at ? { at } : {}),
+  };
   const symbolic = reader.acceptItem('symbolic', '[') ? reader.list('[', ']', () => reader.dim()) : undefined;
   const hints = reader.acceptItem('hints', '{') ? readHints(reader) : undefined;
   return { ...node, ...(symbolic ? { symbolic } : {}), ...(hints ? { hints } : {}) };
+}
+
+function readPart(reader: Reader, operand: number): OperandPart {
+  reader.word('axis');
+  const axis = reader.number('an axis');
+  reader.word('start');
+  const start = reader.dim();
+  reader.word('length');
+  const length = reader.dim();
+  reader.expect(']');
+  return { operand, axis, start, length };
 }
 
 function readAttrs(reader: Reader): Attrs {
@@ -300,13 +331,29 @@ function readLoop(reader: Reader): LoopNode {
   const length = reader.name('a name');
   const scope = reader.acceptWord('in') ? reader.string('a scope') : '';
   reader.expect('{');
+  const halos: LoopHalo[] = [];
+  while (reader.acceptWord('halo')) halos.push(readHalo(reader));
   const slices: LoopSlice[] = [];
   while (reader.acceptWord('slice')) slices.push(readSlice(reader));
   const whole = reader.acceptWord('whole') ? reader.names('a value') : [];
   const body = readGraph(reader);
   const results: LoopResult[] = [];
   while (!reader.accept('}')) results.push(readResult(reader));
-  return { kind: 'loop', id, over, extent, chunkSize, start, length, slices, whole, body, results, scope };
+  return {
+    kind: 'loop',
+    id,
+    over,
+    extent,
+    chunkSize,
+    start,
+    length,
+    halos,
+    slices,
+    whole,
+    body,
+    results,
+    scope,
+  };
 }
 
 function readSlice(reader: Reader): LoopSlice {
@@ -326,9 +373,24 @@ function readResult(reader: Reader): LoopResult {
   return { kind: 'concat', id, value, ...readCut(reader), ...type };
 }
 
-function readCut(reader: Reader): { axis: number; multiple: number } {
+function readHalo(reader: Reader): LoopHalo {
+  const start = reader.name('a name');
+  reader.word('length');
+  const length = reader.name('a name');
+  reader.word('times');
+  const multiple = reader.number('a multiple');
+  reader.word('before');
+  const before = reader.number('a border');
+  reader.word('after');
+  const after = reader.number('a border');
+  reader.word('of');
+  return { start, length, multiple, before, after, extent: reader.dim('the extent') };
+}
+
+function readCut(reader: Reader): { axis: number; multiple: number; halo?: string } {
   reader.word('axis');
   const axis = reader.number('an axis');
   reader.word('times');
-  return { axis, multiple: reader.number('a multiple') };
+  const multiple = reader.number('a multiple');
+  return { axis, multiple, ...(reader.acceptItem('halo', 'name') ? { halo: reader.name('a halo') } : {}) };
 }

@@ -5,6 +5,7 @@ import {
   type Graph,
   type Hints,
   isTextAttr,
+  type LoopHalo,
   type LoopNode,
   type Node,
   type OpNode,
@@ -71,7 +72,7 @@ function nodeLines(node: Node, indent: string): string[] {
 }
 
 function opLine(node: OpNode): string {
-  let line = `${node.id}: ${printType(node)} = ${node.op}(${node.operands.join(', ')})`;
+  let line = `${node.id}: ${printType(node)} = ${node.op}(${node.operands.map((id, i) => id + partsText(node, i)).join(', ')})`;
   if (Object.keys(node.attrs).length > 0) line += ` ${attrsText(node.attrs)}`;
   if (node.scope !== '') line += ` in ${quote(node.scope)}`;
   if (node.at) line += ` at ${locationText(node.at)}`;
@@ -80,6 +81,16 @@ function opLine(node: OpNode): string {
   return line;
 }
 
+/** `[axis 2 start h0-h_from length h]` for every part of an operand that is read. */
+const partsText = ({ reads = [] }: OpNode, operand: number): string =>
+  reads
+    .filter((part) => part.operand === operand)
+    .map(({ axis, start, length }) => `[axis ${axis} start ${dimText(start)} length ${dimText(length)}]`)
+    .join('');
+
+const haloText = ({ halo }: { readonly halo?: string }): string =>
+  halo === undefined ? '' : ` halo ${halo}`;
+
 function loopLines(loop: LoopNode, indent: string): string[] {
   const inner = `${indent}  `;
   const head =
@@ -87,18 +98,23 @@ function loopLines(loop: LoopNode, indent: string): string[] {
     `start ${loop.start} length ${loop.length}${loop.scope === '' ? '' : ` in ${quote(loop.scope)}`} {`;
   return [
     head,
+    ...loop.halos.map((halo) => inner + haloLine(halo)),
     ...loop.slices.map(
-      (slice) => `${inner}slice ${slice.as} = ${slice.operand} axis ${slice.axis} times ${slice.multiple}`,
+      (slice) =>
+        `${inner}slice ${slice.as} = ${slice.operand} axis ${slice.axis} times ${slice.multiple}${haloText(slice)}`,
     ),
     ...(loop.whole.length > 0 ? [`${inner}whole ${loop.whole.join(', ')}`] : []),
     ...graphLines(loop.body, inner),
     ...loop.results.map(
       (result) =>
-        `${inner}${result.id}: ${printType(result)} = ${result.kind} ${result.value} axis ${result.axis} times ${result.multiple}`,
+        `${inner}${result.id}: ${printType(result)} = ${result.kind} ${result.value} axis ${result.axis} times ${result.multiple}${haloText(result)}`,
     ),
     `${indent}}`,
   ];
 }
+
+const haloLine = ({ start, length, multiple, before, after, extent }: LoopHalo): string =>
+  `halo ${start} length ${length} times ${multiple} before ${before} after ${after} of ${dimText(extent)}`;
 
 function pushSteps(lines: string[], steps: readonly Step[], indent: string): void {
   for (const step of steps) {
@@ -111,6 +127,7 @@ function pushSteps(lines: string[], steps: readonly Step[], indent: string): voi
       `${indent}loop ${loop.id} over ${quote(loop.over)} extent ${dimText(loop.extent)} chunk ${dimText(loop.chunkSize)} ` +
         `start ${loop.start} length ${loop.length} {`,
     );
+    for (const halo of loop.halos) lines.push(`${indent}  ${haloLine(halo)}`);
     pushSteps(lines, step.steps, `${indent}  `);
     lines.push(`${indent}}`);
   }

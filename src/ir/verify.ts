@@ -1,12 +1,25 @@
 import { InternalError } from '../errors.ts';
-import { canonicalDim, type Dim, dimNames, mulDims, printShape, type Shape, sameShape } from './dims.ts';
+import {
+  canonicalDim,
+  type Dim,
+  dimNames,
+  mulDims,
+  printShape,
+  type Shape,
+  sameShape,
+  subDims,
+} from './dims.ts';
+import { rangeOf } from './loop.ts';
 import {
   type AttrValue,
   definedBy,
   type Graph,
   isTextAttr,
   type LoopNode,
+  type LoopResult,
+  type LoopSlice,
   type Node,
+  type OperandPart,
   type OpNode,
   type TensorType,
   type ValueId,
@@ -27,7 +40,7 @@ export class VerifyError extends InternalError {
  * - Values are defined before they are used; inside a loop only the body's own inputs can be seen.
  * - Ops are known, and types are what `OpDef.infer` says, in declared dimensions and canonical form.
  * - A loop's body takes exactly its slices (cut to `multiple · length`) and whole operands, cut axes have extent
- *   `multiple · extent`, and results put body values together to the full extent. Its names end where it ends.
+ *   `multiple · extent` or a halo's, and results put body values together to the full extent. Its names end where it ends.
  */
 export function verify(graph: Graph): void {
   const names = new Names();
@@ -120,7 +133,18 @@ function verifyOp(
   dims: ReadonlySet<string>,
   context: Context,
 ): void {
-  const operands = node.operands.map((id) => typeOf(id, values, node.id, context));
+  const operands = node.operands.map((id, i) => {
+    let type = typeOf(id, values, node.id, context);
+    for (const part of node.reads ?? [])
+      if (part.operand === i) type = partOf(node, part, type, dims, context);
+    return type;
+  });
+  const positions = (node.reads ?? []).map(({ operand }) => operand);
+  if (positions.some((at, i) => !(at in node.operands) || at < (positions[i - 1] ?? 0)))
+    fail(
+      `${node.id}: the parts it reads are not in order of its ${node.operands.length} operands`,
+      context(),
+    );
   if (!hasOp(node.op)) fail(`${node.id}: there is no op ${node.op}`, context());
   for (const [key, value] of Object.entries(node.attrs)) checkAttr(node.id, key, value, dims, context);
   let inferred: TensorType;
@@ -137,6 +161,37 @@ function verifyOp(
   }
 }
 
+/** The type of a part of an operand. */
+function partOf(
+  { id }: OpNode,
+  { axis, start, length }: OperandPart,
+  { shape, dtype }: TensorType,
+  dims: ReadonlySet<string>,
+  context: Context,
+): TensorType {
+  if (!(axis in shape)) fail(`${id} reads a part along axis ${axis} of ${printShape(shape)}`, context());
+  for (const dim of [start, length]) checkDim(id, dim, dims, context);
+  return { shape: shape.map((dim, i) => (i === axis ? length : dim)), dtype };
+}
+
+/** The names of an iteration, and what the borders of its slices are. */
+function verifyHalos(loop: LoopNode, dims: ReadonlySet<string>, names: Names, context: Context): void {
+  const what = `loop ${loop.id}`;
+  for (const halo of loop.halos) {
+    names.claim(halo.start, `the start of a halo of ${what}`, context);
+    names.claim(halo.length, `the length of a halo of ${what}`, context);
+    const { multiple, before, after } = halo;
+    if (
+      ![multiple, before, after].every(Number.isInteger) ||
+      multiple < 1 ||
+      before < 0 ||
+      after <= -multiple
+    )
+      fail(`${what}: the halo ${halo.start} has no element in some iteration`, context());
+    checkDim(`${what}, halo ${halo.start}`, halo.extent, dims, context);
+  }
+}
+
 function verifyLoop(
   loop: LoopNode,
   values: ReadonlyMap<ValueId, TensorType>,
@@ -148,6 +203,7 @@ function verifyLoop(
   names.claimLoop(loop.id, context);
   names.claim(loop.start, `the start of ${what}`, context);
   names.claim(loop.length, `the length of ${what}`, context);
+  verifyHalos(loop, dims, names, context);
   for (const [key, value] of [
     ['extent', loop.extent],
     ['chunk size', loop.chunkSize],
@@ -187,12 +243,13 @@ function verifyLoop(
   for (const id of inputs.keys()) {
     if (!expected.has(id) && !whole.has(id)) fail(`${what}: nothing feeds the body's input ${id}`, context());
   }
+  const own = new Set([loop, ...loop.halos].flatMap(({ start, length }) => [start, length]));
   for (const dim of loop.body.dims) {
-    if (dim !== loop.start && dim !== loop.length && !dims.has(dim)) {
+    if (!own.has(dim) && !dims.has(dim)) {
       fail(`${what}: the body declares the dimension ${dim}, which is not there`, context());
     }
   }
-  const body = verifyGraph(loop.body, whole, new Set([...dims, loop.start, loop.length]), names, loop);
+  const body = verifyGraph(loop.body, whole, new Set([...dims, ...own]), names, loop);
   for (const result of loop.results) {
     const value = body.get(result.value);
     if (!value) fail(`${what}: the body has no value ${result.value} for the result ${result.id}`, context());
@@ -212,7 +269,7 @@ function checkCut(
   what: string,
   id: ValueId,
   shape: Shape,
-  at: { axis: number; multiple: number },
+  at: LoopSlice | LoopResult,
   loop: LoopNode,
   context: Context,
 ): void {
@@ -222,14 +279,24 @@ function checkCut(
   if (!Number.isInteger(at.multiple) || at.multiple < 1) {
     fail(`${what}: the multiple ${at.multiple} of ${id} is not a positive integer`, context());
   }
-  if (shape[at.axis] !== mulDims(at.multiple, loop.extent)) {
+  if (at.halo !== undefined) {
+    const halo = loop.halos.find(({ start }) => start === at.halo);
+    const group = at.multiple / (halo?.multiple ?? 1);
+    if (!halo || !Number.isInteger(group) || mulDims(group, halo.extent) !== shape[at.axis]) {
+      fail(`${what}: axis ${at.axis} of ${id} is cut along a halo ${at.halo} that is not its own`, context());
+    }
+    return;
+  }
+  const left = subDims(shape[at.axis] as Dim, mulDims(at.multiple, loop.extent));
+  // What no iteration reads of a slice may be left over.
+  if (left !== 0 && !('as' in at && typeof left === 'number' && left > 0)) {
     const product = `${at.multiple} · ${loop.extent}`;
     fail(`${what}: axis ${at.axis} of ${id} has extent ${shape[at.axis]}, expected ${product}`, context());
   }
 }
 
-const cut = (shape: Shape, at: { axis: number; multiple: number }, loop: LoopNode): Shape =>
-  shape.map((dim, axis) => (axis === at.axis ? mulDims(at.multiple, loop.length) : dim));
+const cut = (shape: Shape, at: LoopSlice | LoopResult, loop: LoopNode): Shape =>
+  shape.map((dim, axis) => (axis === at.axis ? rangeOf(loop, at).length : dim));
 
 function typeOf(
   id: ValueId,

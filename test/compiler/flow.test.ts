@@ -32,7 +32,8 @@ describe('backward', () => {
   it('shifts the attribute that positions a slice', () => {
     expect(backward(sliced, cut(0, 2))).toEqual({
       operands: [undefined],
-      shifts: [{ attr: 'start', multiple: 2 }],
+      shifts: [{ attr: 'start', multiple: 2, extent: 4 }],
+      windows: [],
     });
   });
 

@@ -118,6 +118,7 @@ export const randomGraph: fc.Arbitrary<Graph> = fc
           chunkSize: 1 + (s.chunk % 7),
           start: `n${i}_0`,
           length: `n${i}`,
+          halos: [],
           slices: [{ operand: source.id, as: slice.id, axis: 0, multiple: 1 }],
           whole: [],
           body: { name, dims: [], inputs: [slice], params: [], nodes: [body], outputs: [] },

@@ -91,7 +91,7 @@ const corruptions: readonly [what: string, corrupt: (draft: Draft) => void, mess
   [
     'an extent that is not the sliced one',
     (d) => void (loop(d).extent = 39),
-    'axis 1 of qHeads has extent 40, expected 1 · 39',
+    'axis 1 of context has extent 40, expected 1 · 39',
   ],
   [
     'a wrong multiple',

@@ -248,7 +248,7 @@ describe('images and equations', () => {
     `);
   });
 
-  it('a sliding window stops a flow and says so; channels and batch pass', () => {
+  it('a sliding window widens a flow by its borders, backward; channels and batch pass', () => {
     const operands = [f32(2, 8, 16, 16), f32(6, 8, 3, 3)];
     const attrs = { ...windows, padding: [1, 1] };
     const def = opDef('conv2d');
@@ -265,6 +265,7 @@ describe('images and equations', () => {
             undefined,
           ],
           "shifts": [],
+          "windows": [],
         },
         {
           "operands": [
@@ -275,24 +276,68 @@ describe('images and equations', () => {
             },
           ],
           "shifts": [],
+          "windows": [],
         },
         {
-          "axis": 2,
-          "message": "axis 2 is made by a window of 3 that slides along axis 2 of operand 1: parts next to each other overlap there",
-          "rule": "traceability",
+          "operands": [
+            {
+              "after": 1,
+              "axis": 2,
+              "before": 1,
+              "multiple": 1,
+            },
+            undefined,
+          ],
+          "shifts": [],
+          "windows": [
+            {
+              "axis": 2,
+              "operand": 0,
+              "window": {
+                "dilation": 1,
+                "padding": [
+                  1,
+                  1,
+                ],
+                "size": 3,
+                "stride": 1,
+              },
+            },
+          ],
         },
         {
-          "axis": 3,
-          "message": "axis 3 is made by a window of 3 that slides along axis 3 of operand 1: parts next to each other overlap there",
-          "rule": "traceability",
+          "operands": [
+            {
+              "after": 1,
+              "axis": 3,
+              "before": 1,
+              "multiple": 1,
+            },
+            undefined,
+          ],
+          "shifts": [],
+          "windows": [
+            {
+              "axis": 3,
+              "operand": 0,
+              "window": {
+                "dilation": 1,
+                "padding": [
+                  1,
+                  1,
+                ],
+                "size": 3,
+                "stride": 1,
+              },
+            },
+          ],
         },
       ]
     `);
     expect(forward(access, 0, { axis: 3, multiple: 1 })).toMatchInlineSnapshot(`
       {
         "axis": 3,
-        "message": "a window of 3 slides along axis 3 of operand 1",
-        "rule": "traceability",
+        "multiple": 1,
       }
     `);
   });

@@ -1,6 +1,6 @@
 import { mapAttrDims } from '../../src/compiler/attrs.ts';
 import { type Bindings, evalDim, evalShape } from '../../src/ir/dims.ts';
-import { loopSizes } from '../../src/ir/loop.ts';
+import { iterationOf, loopSizes } from '../../src/ir/loop.ts';
 import { BYTES_PER_ELEMENT, type ValueId } from '../../src/ir/node.ts';
 import { opDef } from '../../src/ir/ops/index.ts';
 import type { Program, Step, View } from '../../src/ir/program.ts';
@@ -121,11 +121,8 @@ export function interpret(program: Program, data: Data): Interpretation {
         }
         case 'loop': {
           const { loop } = step;
-          const { extent, chunkSize } = loopSizes(loop, bindings);
-          for (let start = 0; start < extent; start += chunkSize) {
-            const length = Math.min(chunkSize, extent - start);
-            run(step.steps, { ...bindings, [loop.start]: start, [loop.length]: length });
-          }
+          const { chunks } = loopSizes(loop, bindings);
+          for (let i = 0; i < chunks; i++) run(step.steps, iterationOf(loop, i, bindings));
           break;
         }
         default:

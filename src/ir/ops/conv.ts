@@ -13,6 +13,7 @@ import {
   type Windows,
   windowsOf,
   windowTerm,
+  withPadding,
 } from './window.ts';
 
 /** Operands of a convolution: the bias is optional. */
@@ -102,6 +103,7 @@ const conv2d: OpDef = {
       },
     );
   },
+  pad: (attrs, axis, padding) => withPadding('conv2d', attrs, axis, padding),
   flops: (operands, _attrs, out) =>
     count(out.shape) * (2 * count(operands[1]?.shape.slice(1) ?? []) + (operands.length === 3 ? 1 : 0)),
   reference(operands, attrs, shape) {

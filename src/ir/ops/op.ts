@@ -1,7 +1,7 @@
 import type { Layout } from '../../layout/layout.ts';
 import type { Shape } from '../dims.ts';
 import type { Attrs, TensorType } from '../node.ts';
-import type { AccessPattern } from '../pattern.ts';
+import type { AccessPattern, Window } from '../pattern.ts';
 
 /** A tensor in float64, row-major: what reference implementations read and write. */
 export interface RefTensor {
@@ -27,6 +27,8 @@ export interface OpDef {
   access?(operands: readonly TensorType[], attrs: Attrs, out: TensorType): AccessPattern | undefined;
   /** Attributes for the same op computing only part of its output, now of shape `shape` (ops whose attributes hold extents). */
   resize?(attrs: Attrs, shape: Shape): Attrs;
+  /** Attributes for the same op over a part of an axis that its window slides along, padded as given. */
+  pad?(attrs: Attrs, axis: number, padding: Window['padding']): Attrs;
   /** Floating-point operations for the whole output (multiply-add = 2). */
   flops(operands: readonly TensorType[], attrs: Attrs, out: TensorType): number;
   /**

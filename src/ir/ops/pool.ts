@@ -12,6 +12,7 @@ import {
   UNIT_WINDOWS,
   windowsOf,
   windowTerm,
+  withPadding,
 } from './window.ts';
 
 const windowsOfPool = (op: string, attrs: Attrs) => {
@@ -65,6 +66,7 @@ function pool(
         },
       );
     },
+    pad: (attrs, axis, padding) => withPadding(name, attrs, axis, padding),
     flops(_operands, attrs, out) {
       const [rows, columns] = pairAttr(name, attrs, 'kernel', 1);
       return count(out.shape) * rows * columns;

@@ -42,10 +42,10 @@ function paddings(op: string, attrs: Attrs): readonly [Window['padding'], Window
   ];
 }
 
-/** The attributes with other padding before and after one of the two axes of windows (0: rows, 1: columns). */
-export function withPadding(op: string, attrs: Attrs, axis: 0 | 1, sides: Window['padding']): Attrs {
+/** The attributes with other padding before and after rows (axis 2 of an image) or columns (axis 3). */
+export function withPadding(op: string, attrs: Attrs, axis: number, sides: Window['padding']): Attrs {
   const [rows, columns] = paddings(op, attrs);
-  return { ...attrs, padding: axis === 0 ? [...sides, ...columns] : [...rows, ...sides] };
+  return { ...attrs, padding: axis === 2 ? [...sides, ...columns] : [...rows, ...sides] };
 }
 
 /** The windows that attributes `stride`, `padding` and `dilation` describe for a kernel of `size`. */
