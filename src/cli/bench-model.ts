@@ -18,6 +18,8 @@ export interface BenchSettings {
   readonly budgets: readonly string[];
   readonly backend: Backend;
   readonly kernels: KernelChoice;
+  /** Undefined: as many as there are cores. */
+  readonly threads: number | undefined;
   readonly adapter: string;
   /** Largest single storage of the device. */
   readonly maxStorageBytes: number;
@@ -55,7 +57,7 @@ interface Entry {
  * @throws UserError for dimensions that do not fit the model
  */
 export async function benchModel(graph: Graph, settings: BenchSettings): Promise<BenchResult[]> {
-  const { dims, backend, kernels, adapter, budgets, rounds, seed } = settings;
+  const { dims, backend, kernels, threads, adapter, budgets, rounds, seed } = settings;
   const baseline = unchunkedPlan(planGraph(graph, { dims, backend, budget: { kind: 'share', share: 1 } }));
   const common = {
     reference: settings.reference,
@@ -83,7 +85,7 @@ export async function benchModel(graph: Graph, settings: BenchSettings): Promise
   const data = randomData(signature, seed);
   const contestants: Contestant[] = [];
   const join = async (source: string, plannedPeakBytes: number): Promise<Contestant> => {
-    const session = await Session.open({ backend, kernels }, source, signature, data);
+    const session = await Session.open({ backend, kernels, threads }, source, signature, data);
     const contestant: Contestant = { session, plannedPeakBytes, runs: [], outputs: {} };
     contestants.push(contestant);
     return contestant;
@@ -160,6 +162,7 @@ function measured(
     cpuSlowdown: unchunked ? quantile(pairwise(chunked.cpuMs, unchunked.cpuMs), 0.5) : null,
     maxAbsDiff: difference?.maxAbsDiff ?? null,
     identical: difference?.identical ?? null,
+    threads: contestant.session.device.threads,
     kernels: Object.fromEntries(kernels),
   };
 }

@@ -12,7 +12,13 @@ import {
 import { openDevice } from '../runtime/index.ts';
 import { observeMachine } from './bench-machine.ts';
 import { benchModel } from './bench-model.ts';
-import { BACKEND_OPTION, type DeviceFlags, KERNELS_OPTION, parseDevice } from './device-options.ts';
+import {
+  BACKEND_OPTION,
+  type DeviceFlags,
+  KERNELS_OPTION,
+  parseDevice,
+  THREADS_OPTION,
+} from './device-options.ts';
 import { checkDims, parseDims } from './dims.ts';
 import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
 import { type LoadedModel, loadModel } from './load-model.ts';
@@ -48,6 +54,7 @@ export function addBench(program: Command, io: Io): void {
     )
     .option(...BACKEND_OPTION)
     .option(...KERNELS_OPTION)
+    .option(...THREADS_OPTION)
     .option('--rounds <n>', 'timed runs of each variant, alternating, after one that is not timed', '7')
     .option('--seed <n>', 'seed of random inputs and parameters', '1')
     .option('--markdown <file>', 'also write the report as Markdown')
@@ -82,6 +89,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
       budgets: budgets.map((budget) => budget.trim()),
       backend,
       kernels: asked.kernels,
+      threads: asked.threads,
       adapter,
       maxStorageBytes,
       rounds,
@@ -151,6 +159,7 @@ function commandOf(references: readonly string[], flags: BenchFlags): string {
     ...(flags.budget ?? []).map((budget) => `--budget ${budget}`),
     `--backend ${flags.backend}`,
     `--kernels ${flags.kernels}`,
+    ...(flags.threads === undefined ? [] : [`--threads ${flags.threads}`]),
     `--rounds ${flags.rounds}`,
     `--seed ${flags.seed}`,
   ];

@@ -1,12 +1,13 @@
 import { setFlagsFromString } from 'node:v8';
 import { UserError } from '../errors.ts';
 import type { OpenOptions } from '../runtime/index.ts';
-import { parseBackend } from './options.ts';
+import { parseBackend, parseCount } from './options.ts';
 
 /** The options of commands that open a device. */
 export interface DeviceFlags {
   readonly backend: string;
   readonly kernels: string;
+  readonly threads?: string;
 }
 
 export const BACKEND_OPTION = ['--backend <name>', 'webgpu, webasm, cpu or auto', 'auto'] as const;
@@ -16,12 +17,24 @@ export const KERNELS_OPTION = [
   'tuned',
 ] as const;
 
+export const THREADS_OPTION = [
+  '--threads <n>',
+  'threads on webasm (default: as many as there are cores)',
+] as const;
+
+/** What `openDevice` takes. */
+export type DeviceChoice = Required<OpenOptions>;
+
 /** @throws UserError (bad usage) naming what there is */
-export function parseDevice({ backend, kernels }: DeviceFlags): Required<OpenOptions> {
+export function parseDevice({ backend, kernels, threads }: DeviceFlags): DeviceChoice {
   if (kernels !== 'tuned' && kernels !== 'gpujs') {
     throw new UserError(`--kernels: expected tuned or gpujs, got "${kernels}"`, { exitCode: 2 });
   }
-  return { backend: parseBackend(backend) ?? 'auto', kernels };
+  return {
+    backend: parseBackend(backend) ?? 'auto',
+    kernels,
+    threads: threads === undefined ? undefined : parseCount('--threads', threads, 1, 256),
+  };
 }
 
 /**

@@ -7,7 +7,13 @@ import { randomData } from '../testing/random.ts';
 import { encodeSafetensors, findCheckpoint, readCheckpoint } from '../weights/index.ts';
 import { DEFAULT_BUDGET_HELP } from './budget.ts';
 import { readExtras } from './checkpoint-extras.ts';
-import { BACKEND_OPTION, type DeviceFlags, KERNELS_OPTION, parseDevice } from './device-options.ts';
+import {
+  BACKEND_OPTION,
+  type DeviceFlags,
+  KERNELS_OPTION,
+  parseDevice,
+  THREADS_OPTION,
+} from './device-options.ts';
 import { checkInputs } from './inputs.ts';
 import { CommandFailed, type Io, printJson, progress } from './io.ts';
 import { CONFIG_HELP } from './load-model.ts';
@@ -47,6 +53,7 @@ export function addRun(program: Command, io: Io): void {
     .option('--cap <bytes>', 'largest single storage (default: what the device can bind)')
     .option(...BACKEND_OPTION)
     .option(...KERNELS_OPTION)
+    .option(...THREADS_OPTION)
     .option(
       '--variant <which>',
       'unchunked, chunked or both (default: both for a model, chunked for a module)',
@@ -207,6 +214,7 @@ function report(
     dims: target.dims,
     backend: device.backend,
     adapter: device.adapter,
+    threads: device.threads,
     budgetBytes: target.budgetBytes,
     unchunked: unchunked ?? null,
     chunked: chunked ?? null,

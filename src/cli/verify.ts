@@ -9,7 +9,13 @@ import type { Budget, Plan } from '../ir/plan.ts';
 import { formatDims, formatMs, plural } from '../report/format.ts';
 import { type Device, openDevice } from '../runtime/index.ts';
 import { randomData, randomSource } from '../testing/random.ts';
-import { BACKEND_OPTION, type DeviceFlags, KERNELS_OPTION, parseDevice } from './device-options.ts';
+import {
+  BACKEND_OPTION,
+  type DeviceFlags,
+  KERNELS_OPTION,
+  parseDevice,
+  THREADS_OPTION,
+} from './device-options.ts';
 import { parseDims } from './dims.ts';
 import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
@@ -51,6 +57,7 @@ export function addVerify(program: Command, io: Io): void {
     )
     .option(...BACKEND_OPTION)
     .option(...KERNELS_OPTION)
+    .option(...THREADS_OPTION)
     .option('--config <file>', CONFIG_HELP)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText('after', '\nExample:\n  autochunk verify models/llama/model.ts --runs 100 --seed 7')
@@ -143,7 +150,7 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
 
 const reproduction = (reference: string, flags: VerifyFlags, seed: number, device: Device): string =>
   [
-    `autochunk verify ${reference} --runs 1 --seed ${seed} --backend ${device.backend} --kernels ${flags.kernels}`,
+    `autochunk verify ${reference} --runs 1 --seed ${seed} --backend ${device.backend} --kernels ${flags.kernels} --threads ${device.threads}`,
     ...(flags.dims ?? []).map((dims) => `--dims ${dims}`),
     ...(flags.budget === undefined ? [] : [`--budget ${flags.budget}`]),
   ].join(' ');

@@ -49,6 +49,8 @@ export interface BenchMeasured extends BenchCase, PlanSummary {
   readonly maxAbsDiff: number | null;
   /** Whether all outputs are the same bit for bit. */
   readonly identical: boolean | null;
+  /** Threads of the device. */
+  readonly threads: number;
   /** Implementation by kernel. */
   readonly kernels: Readonly<Record<string, string>>;
 }

@@ -46,6 +46,7 @@ export abstract class BaseDevice<Handle> implements Device {
   abstract readonly backend: BackendName;
   abstract readonly adapter: string;
   abstract readonly maxStorageBytes: number;
+  readonly threads: number = 1;
   readonly memory: MemoryMeter = new MemoryMeter(
     () => this.reservedBytes(),
     () => this.workspaceBytes(),

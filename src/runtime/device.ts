@@ -37,6 +37,8 @@ export interface Device {
   /** Largest single storage in bytes that the device can bind. */
   readonly maxStorageBytes: number;
   readonly memory: MemoryCounters;
+  /** Threads that share the work of one call; 1 where a backend has no say in it. */
+  readonly threads: number;
   /** Which implementations run: `gpujs` where asked for, and where the device has no others. */
   readonly kernels: KernelChoice;
   /** The device's own implementations, with `kernels` tuned. For kernel wrappers only. */

@@ -4,6 +4,7 @@ import type { BackendName, Device } from './device.ts';
 import { assertGpujsVersion } from './gpujs/version.ts';
 import type { KernelChoice } from './tuned.ts';
 import { WebasmDevice, webasmAbsence } from './webasm/device.ts';
+import { defaultThreads, findThreads } from './webasm/threads/host.ts';
 import { findAdapter } from './webgpu/adapter.ts';
 import { WebgpuDevice } from './webgpu/device.ts';
 
@@ -57,8 +58,14 @@ export interface OpenOptions {
    * throughout. `device.kernels` says which.
    */
   readonly kernels?: KernelChoice;
+  /**
+   * Threads on webasm, which share one memory: by default as many as there are cores, up to 16. One where threads cannot share
+   * memory, as in pages that are not cross-origin isolated; `device.threads` says how many.
+   */
+  readonly threads?: number | undefined;
 }
 
+const MOST_THREADS = 256;
 const KERNEL_CHOICES = ['tuned', 'gpujs'] as const satisfies readonly KernelChoice[];
 
 /**
@@ -76,8 +83,12 @@ export async function openDevice(options: OpenOptions = {}): Promise<Device> {
       `openDevice: "${kernels}" is no choice of kernels. Use ${KERNEL_CHOICES.join(' or ')}.`,
     );
   }
+  const { threads } = options;
+  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1 && threads <= MOST_THREADS)) {
+    throw new UserError(`openDevice: ${threads} threads. Give an integer from 1 to ${MOST_THREADS}.`);
+  }
   await assertGpujsVersion();
-  return open(wanted === 'auto' ? await best() : wanted, kernels);
+  return open(wanted === 'auto' ? await best() : wanted, kernels, threads);
 }
 
 async function best(): Promise<BackendName> {
@@ -86,7 +97,11 @@ async function best(): Promise<BackendName> {
   return webasmAbsence() === undefined ? 'webasm' : 'cpu';
 }
 
-async function open(backend: BackendName, kernels: KernelChoice): Promise<Device> {
+async function open(
+  backend: BackendName,
+  kernels: KernelChoice,
+  threads: number | undefined,
+): Promise<Device> {
   switch (backend) {
     case 'webgpu':
       return WebgpuDevice.open();
@@ -95,7 +110,8 @@ async function open(backend: BackendName, kernels: KernelChoice): Promise<Device
       if (reason !== undefined) {
         throw new UnsupportedError(`webasm is not available: ${reason}. Use backend cpu.`);
       }
-      return new WebasmDevice({ kernels });
+      const host = threads === 1 ? undefined : await findThreads();
+      return new WebasmDevice({ kernels, host, threads: host ? (threads ?? defaultThreads(host)) : 1 });
     }
     case 'cpu':
       return new CpuDevice();

@@ -159,6 +159,11 @@ const cases: Readonly<Record<string, readonly ErrorCase[]>> = {
       says: ['--cap: expected bytes such as 128MiB'],
     },
     {
+      argv: 'verify attention.ts --threads 0',
+      code: 2,
+      says: ['--threads: expected an integer from 1 to 256, got "0"'],
+    },
+    {
       argv: 'run attention.ts --dims N=8 --kernels fast',
       code: 2,
       says: ['--kernels: expected tuned or gpujs, got "fast"'],

@@ -50,7 +50,7 @@ const TABLE = Float32Array.of(
 );
 
 /** Puts the constants where the functions look for them. */
-export function writeMathTable(memory: ArrayBuffer): void {
+export function writeMathTable(memory: ArrayBufferLike): void {
   new Float32Array(memory, MATH_TABLE_ADDRESS, TABLE.length).set(TABLE);
 }
 
@@ -215,7 +215,3 @@ export function addMath(module: WasmModuleBuilder, names: ReadonlySet<string>): 
 
 /** How gpu.js names the functions of `Math` in a module. */
 const PREFIX = 'math_';
-
-/** What a module imports as `math_…`. */
-export const importedMath = (importName: string): ((...values: number[]) => number) =>
-  Math[importName.slice(PREFIX.length) as 'exp'];

@@ -45,6 +45,7 @@ export function assemble(
   { node, tiles, argumentNames }: KernelNodes,
   classes: readonly StridedArray['classes'][],
   contiguous: boolean,
+  shared: boolean,
 ): Uint8Array<ArrayBuffer> {
   const words = blockWords(kernel);
   invariant(
@@ -52,7 +53,7 @@ export function assemble(
     () => `kernel ${kernel.name} has too many arguments`,
   );
   const module = new WasmModuleBuilder();
-  module.addMemoryImport(1, MAX_PAGES);
+  module.addMemoryImport(1, MAX_PAGES, shared);
   addMath(module, node.usedMathImports);
   const rows = new RowFunctions(module);
   const arrays = argumentNames.slice(0, kernel.arrays).map((name, i): [string, StridedArray] => {

@@ -2,8 +2,9 @@ import { FunctionBuilder } from 'gpu.js/src/backend/function-builder.js';
 import { invariant } from '../../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import type { View3 } from '../view3.ts';
+import type { Program, Runner } from '../webasm/runner.ts';
 import { prepare, translating } from './translate.ts';
-import { importedMath, writeMathTable } from './webasm-math.ts';
+import { writeMathTable } from './webasm-math.ts';
 import { assemble, blockWords, type KernelNodes, PARAMETER_BLOCK } from './webasm-module.ts';
 import { type StrideClass, type StridedArray, StridedWebasmNode, TILES } from './webasm-node.ts';
 
@@ -12,36 +13,32 @@ export const MARGIN_ELEMENTS = 8;
 export const PAGE_BYTES = 65536;
 const ELEMENT_BYTES = 4;
 
-interface Variant {
-  /** Runs rows of planes `zBegin ≤ z < zEnd` with what stands in the parameter block. */
-  readonly run: (zBegin: number, zEnd: number) => void;
-}
-
 interface Translation extends KernelNodes {
   readonly variants: Map<string, WebAssembly.Module>;
 }
 
 const translations = new WeakMap<Kernel, Translation>();
 
-/** Runs kernels as WebAssembly over one memory. */
+/** Runs kernels as WebAssembly over the memory of a runner. */
 export class WebasmExecutor {
-  readonly #memory: WebAssembly.Memory;
-  readonly #variants = new WeakMap<Kernel, Map<string, Variant>>();
+  readonly #runner: Runner;
+  readonly #variants = new WeakMap<Kernel, Map<string, Program>>();
 
-  constructor(memory: WebAssembly.Memory) {
-    this.#memory = memory;
-    writeMathTable(memory.buffer);
+  constructor(runner: Runner) {
+    this.#runner = runner;
+    writeMathTable(runner.memory.buffer);
   }
 
   /** Views are in elements from the start of the memory. */
   run(kernel: Kernel, out: View3, arrays: readonly View3[], scalars: readonly number[]): void {
     this.#writeParameters(kernel, out, arrays, scalars);
-    this.#variant(kernel, out, arrays).run(0, out.extents[0]);
+    this.#runner.run(this.#variant(kernel, out, arrays), [0, out.extents[0]]);
   }
 
   #writeParameters(kernel: Kernel, out: View3, arrays: readonly View3[], scalars: readonly number[]): void {
     const words = blockWords(kernel);
-    const block = new DataView(this.#memory.buffer, PARAMETER_BLOCK.address, words * 4);
+    const { buffer } = this.#runner.memory;
+    const block = new DataView(buffer, PARAMETER_BLOCK.address, words * 4);
     let at = 0;
     const put = (value: number): void => {
       block.setInt32(at, value, true);
@@ -55,7 +52,7 @@ export class WebasmExecutor {
     putBytes(out.strides[2]);
     putBytes(out.strides[1]);
     putBytes(out.strides[0]);
-    put(this.#memory.buffer.byteLength - MARGIN_ELEMENTS * ELEMENT_BYTES);
+    put(buffer.byteLength - MARGIN_ELEMENTS * ELEMENT_BYTES);
     for (const view of arrays) {
       putBytes(view.base);
       for (const stride of view.strides) putBytes(stride);
@@ -68,7 +65,7 @@ export class WebasmExecutor {
     });
   }
 
-  #variant(kernel: Kernel, out: View3, arrays: readonly View3[]): Variant {
+  #variant(kernel: Kernel, out: View3, arrays: readonly View3[]): Program {
     let variants = this.#variants.get(kernel);
     if (!variants) this.#variants.set(kernel, (variants = new Map()));
     const classes = arrays.map(classesOf);
@@ -76,13 +73,7 @@ export class WebasmExecutor {
     const key = `${simd ? 'simd' : 'scalar'} ${classes.map((c) => c.join('')).join(' ')}`;
     let variant = variants.get(key);
     if (!variant) {
-      const module = moduleFor(kernel, key, classes, simd);
-      const imports: Record<string, WebAssembly.ImportValue> = { memory: this.#memory };
-      for (const { name, kind } of WebAssembly.Module.imports(module)) {
-        if (kind === 'function') imports[name] = importedMath(name);
-      }
-      const { exports } = new WebAssembly.Instance(module, { env: imports });
-      variant = { run: exports.run as Variant['run'] };
+      variant = this.#runner.load(moduleFor(kernel, key, classes, simd, this.#runner.shared));
       variants.set(key, variant);
     }
     return variant;
@@ -120,19 +111,21 @@ function translate(kernel: Kernel): Translation {
   return translation;
 }
 
-/** The compiled module of a kernel for given stride classes, made once per process. */
+/** The compiled module of a kernel for given stride classes and kind of memory, made once per process. */
 function moduleFor(
   kernel: Kernel,
   key: string,
   classes: readonly StridedArray['classes'][],
   simd: boolean,
+  shared: boolean,
 ): WebAssembly.Module {
   return translating(kernel, () => {
     const translation = translate(kernel);
-    let module = translation.variants.get(key);
+    const variant = `${shared ? 'shared ' : ''}${key}`;
+    let module = translation.variants.get(variant);
     if (!module) {
-      module = new WebAssembly.Module(assemble(kernel, translation, classes, simd));
-      translation.variants.set(key, module);
+      module = new WebAssembly.Module(assemble(kernel, translation, classes, simd, shared));
+      translation.variants.set(variant, module);
     }
     return module;
   });

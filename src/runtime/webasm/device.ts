@@ -8,6 +8,8 @@ import type { View3 } from '../view3.ts';
 import { Arena } from './arena.ts';
 import { GemmExecutor } from './gemm/executor.ts';
 import { WORKSPACE_BYTES } from './gemm/module.ts';
+import { Runner } from './runner.ts';
+import type { ThreadHost } from './threads/host.ts';
 
 const LIMIT = MAX_PAGES * PAGE_BYTES - MARGIN_ELEMENTS * 4;
 
@@ -53,21 +55,51 @@ export function webasmAbsence(): string | undefined {
   return undefined;
 }
 
+export interface WebasmOptions {
+  /** `tuned`: matrix products run as hand-written WebAssembly, else as gpu.js kernels. */
+  readonly kernels?: KernelChoice;
+  /** Threads that share the work, the calling one among them; more than one needs a host. */
+  readonly threads?: number;
+  readonly host?: ThreadHost | undefined;
+}
+
+/** The memory of a device; an unshared one, and one thread, where the engine has no room for a shared one. */
+function memoryFor(
+  threads: number,
+  host: ThreadHost | undefined,
+): { memory: WebAssembly.Memory; threads: number; host?: ThreadHost } {
+  const limits = { initial: 1, maximum: MAX_PAGES };
+  if (threads > 1 && host) {
+    try {
+      return { memory: new WebAssembly.Memory({ ...limits, shared: true }), threads, host };
+    } catch {
+      // A shared memory takes its largest size of the address space at once, which not every host grants.
+    }
+  }
+  return { memory: new WebAssembly.Memory(limits), threads: 1 };
+}
+
 /** WebAssembly SIMD over one growing memory. Runs every kernel at once when it is dispatched. */
 export class WebasmDevice extends BaseDevice<number> {
   override readonly backend = 'webasm';
   override readonly adapter = 'WebAssembly SIMD';
   override readonly maxStorageBytes: number;
-  #memory = new WebAssembly.Memory({ initial: 1, maximum: MAX_PAGES });
-  #executor = new WebasmExecutor(this.#memory);
+  override readonly threads: number;
+  #runner: Runner;
+  #executor: WebasmExecutor;
   readonly #arena: Arena;
   readonly #workspaceBytes: number;
-  readonly #ownKernels: TunedKernels<BoundView<number>> | undefined;
+  #ownKernels: TunedKernels<BoundView<number>> | undefined;
 
-  /** `tuned`: matrix products run as hand-written WebAssembly, else as gpu.js kernels. */
-  constructor({ kernels = 'tuned' }: { readonly kernels?: KernelChoice } = {}) {
+  constructor({ kernels = 'tuned', threads = 1, host }: WebasmOptions = {}) {
     super();
-    this.#workspaceBytes = kernels === 'tuned' ? WORKSPACE_BYTES : 0;
+    this.#runner = new Runner({
+      ...memoryFor(threads, host),
+      workspaceOf: (thread) => (kernels === 'tuned' ? ARENA_START + thread * WORKSPACE_BYTES : 0),
+    });
+    this.threads = this.#runner.threads;
+    this.#executor = new WebasmExecutor(this.#runner);
+    this.#workspaceBytes = kernels === 'tuned' ? WORKSPACE_BYTES * this.threads : 0;
     const start = ARENA_START + this.#workspaceBytes;
     this.maxStorageBytes = LIMIT - start;
     this.#arena = new Arena(start, LIMIT, (end) => this.#growTo(end));
@@ -86,11 +118,13 @@ export class WebasmDevice extends BaseDevice<number> {
   }
 
   protected override writeRange(address: number, first: number, data: Float32Array): void {
-    new Float32Array(this.#memory.buffer, address + first * 4, data.length).set(data);
+    new Float32Array(this.#runner.memory.buffer, address + first * 4, data.length).set(data);
   }
 
   protected override readRange(address: number, first: number, end: number): Promise<Float32Array> {
-    return Promise.resolve(new Float32Array(this.#memory.buffer, address + first * 4, end - first).slice());
+    return Promise.resolve(
+      new Float32Array(this.#runner.memory.buffer, address + first * 4, end - first).slice(),
+    );
   }
 
   protected override execute(
@@ -108,10 +142,9 @@ export class WebasmDevice extends BaseDevice<number> {
 
   #tunedKernels(): TunedKernels<BoundView<number>> {
     const gemm = new GemmExecutor({
-      memory: this.#memory,
+      runner: this.#runner,
       maximumPages: MAX_PAGES,
       block: PARAMETER_BLOCK.address,
-      workspace: ARENA_START,
     });
     return {
       description: gemm.description,
@@ -140,10 +173,13 @@ export class WebasmDevice extends BaseDevice<number> {
     return Promise.resolve();
   }
 
-  protected override dispose(): Promise<void> {
-    this.#memory = new WebAssembly.Memory({ initial: 1 });
-    this.#executor = new WebasmExecutor(this.#memory);
-    return Promise.resolve();
+  protected override async dispose(): Promise<void> {
+    await this.#runner.end();
+    // Nothing keeps the memory.
+    const memory = new WebAssembly.Memory({ initial: 1 });
+    this.#runner = new Runner({ memory, threads: 1, workspaceOf: () => 0 });
+    this.#executor = new WebasmExecutor(this.#runner);
+    this.#ownKernels = undefined;
   }
 
   protected override reservedBytes(): number {
@@ -156,10 +192,10 @@ export class WebasmDevice extends BaseDevice<number> {
 
   #growTo(end: number): void {
     const pages = Math.ceil((end + MARGIN_ELEMENTS * 4) / PAGE_BYTES);
-    const missing = pages - this.#memory.buffer.byteLength / PAGE_BYTES;
+    const missing = pages - this.#runner.memory.buffer.byteLength / PAGE_BYTES;
     if (missing <= 0) return;
     try {
-      this.#memory.grow(missing);
+      this.#runner.memory.grow(missing);
     } catch (cause) {
       throw new UserError(
         `alloc: the WebAssembly memory cannot grow to ${pages * PAGE_BYTES} bytes. Use a smaller budget.`,

@@ -2,8 +2,8 @@
 declare namespace WebAssembly {
   type ImportValue = Memory | ((...values: number[]) => number);
   class Memory {
-    constructor(limits: { initial: number; maximum?: number });
-    readonly buffer: ArrayBuffer;
+    constructor(limits: { initial: number; maximum?: number; shared?: boolean });
+    readonly buffer: ArrayBufferLike;
     grow(pages: number): number;
   }
   class Module {

@@ -43,8 +43,6 @@ export function convolutionParameters(convolution: Convolution<View3>): Convolut
     biasBatch: rows * (bias?.strides[2] ?? 0) * FLOAT,
     biasRow: (bias?.strides[2] ?? 0) * FLOAT,
     biasColumn: 0,
-    taskRows: rows,
-    taskColumns: lines * places,
     channels,
     kernelColumns,
     imageRows: image.extents[1],

@@ -1,59 +1,57 @@
 import type { Convolution, Product } from '../../tuned.ts';
 import type { View3 } from '../../view3.ts';
+import type { Program, Runner } from '../runner.ts';
 import { convolutionParameters } from './convolution.ts';
 import { hasFusedMultiply } from './fused.ts';
 import { gemmModule } from './module.ts';
 import { type ConvolutionParameters, type ProductParameters, wordsOf } from './parameters.ts';
 import { productParameters } from './product.ts';
+import { divide } from './tasks.ts';
 
-export interface GemmMemory {
-  readonly memory: WebAssembly.Memory;
+export interface GemmOptions {
+  readonly runner: Runner;
   readonly maximumPages: number;
-  /** Where parameters and a workspace may be written. */
+  /** Where parameters may be written. */
   readonly block: number;
-  readonly workspace: number;
 }
 
-/** Computes tasks `begin … end` of what stands in the block. */
-type Run = (begin: number, end: number, workspace: number) => void;
-
-/** Multiplies matrices that lie in one memory. */
+/** Multiplies matrices that lie in the memory of a runner, whose workspaces are as large as a GEMM's. */
 export class GemmExecutor {
   /** For reports: what multiplies. */
   readonly description: string;
-  readonly #at: GemmMemory;
+  readonly #options: GemmOptions;
   readonly #fused = hasFusedMultiply();
-  #products: Run | undefined;
-  #convolutions: Run | undefined;
+  #products: Program | undefined;
+  #convolutions: Program | undefined;
 
-  constructor(at: GemmMemory) {
-    this.#at = at;
+  constructor(options: GemmOptions) {
+    this.#options = options;
     this.description = this.#fused ? 'packed GEMM (fused multiply-add)' : 'packed GEMM';
   }
 
   /** Views are in elements from the start of the memory. */
   multiply(product: Product<View3>): void {
     const { batch, parameters } = productParameters(product);
-    this.#run((this.#products ??= this.#instantiate(false)), parameters, batch);
+    this.#run((this.#products ??= this.#load(false)), parameters, batch);
   }
 
   /** Views are in elements from the start of the memory. */
   convolve(convolution: Convolution<View3>): void {
     const parameters = convolutionParameters(convolution);
-    this.#run((this.#convolutions ??= this.#instantiate(true)), parameters, convolution.groups);
+    this.#run((this.#convolutions ??= this.#load(true)), parameters, convolution.groups);
   }
 
-  #run(run: Run, parameters: ProductParameters | ConvolutionParameters, batch: number): void {
-    const { memory, block, workspace } = this.#at;
-    const words = wordsOf(parameters);
-    new Int32Array(memory.buffer, block, words.length).set(words);
-    run(0, batch, workspace);
+  #run(program: Program, whole: ProductParameters | ConvolutionParameters, batch: number): void {
+    const { runner, block } = this.#options;
+    const { taskRows, taskColumns, tasks, step } = divide(whole, batch, runner.threads);
+    const words = wordsOf({ ...whole, taskRows, taskColumns });
+    new Int32Array(runner.memory.buffer, block, words.length).set(words);
+    runner.run(program, [0, tasks], { at: 0, step });
   }
 
-  #instantiate(windows: boolean): Run {
-    const { memory, maximumPages, block } = this.#at;
-    const bytes = gemmModule({ block, windows, fused: this.#fused, maximumPages, shared: false });
-    const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-    return exports.run as Run;
+  #load(windows: boolean): Program {
+    const { runner, maximumPages, block } = this.#options;
+    const bytes = gemmModule({ block, windows, fused: this.#fused, maximumPages, shared: runner.shared });
+    return runner.load(new WebAssembly.Module(bytes));
   }
 }

@@ -26,9 +26,10 @@ const PRODUCT = [
   'biasBatch',
   'biasRow',
   'biasColumn',
-  'taskRows',
-  'taskColumns',
 ] as const;
+
+/** Extents of the tasks that C is divided into. */
+const TASKS = ['taskRows', 'taskColumns'] as const;
 
 /** What a convolution reads besides; its rows are output channels, its columns places, its k taps of channels. */
 const CONVOLUTION = [
@@ -47,21 +48,25 @@ const CONVOLUTION = [
   'dilationColumn',
 ] as const;
 
-const NAMES = [...PRODUCT, ...CONVOLUTION] as const;
+const NAMES = [...PRODUCT, ...TASKS, ...CONVOLUTION] as const;
+type Name = (typeof NAMES)[number];
 
 export type ProductParameters = { readonly [name in (typeof PRODUCT)[number]]: number };
+export type TaskParameters = { readonly [name in (typeof TASKS)[number]]: number };
 export type ConvolutionParameters = ProductParameters & {
   readonly [name in (typeof CONVOLUTION)[number]]: number;
 };
 
 /** The words of the block. */
-export const wordsOf = (parameters: ProductParameters | ConvolutionParameters): number[] => {
-  const words: Readonly<Partial<ConvolutionParameters>> = parameters;
+export const wordsOf = (
+  parameters: (ProductParameters | ConvolutionParameters) & TaskParameters,
+): number[] => {
+  const words: { readonly [name in Name]?: number } = parameters;
   return NAMES.map((name) => words[name] ?? 0);
 };
 
 /** The instruction that reads a parameter. */
-export type Parameter = (name: keyof ConvolutionParameters) => Value<'i32'>;
+export type Parameter = (name: Name) => Value<'i32'>;
 
 /** Parameters of a block at `address`. */
 export const parametersAt =

@@ -55,8 +55,6 @@ export function productParameters(product: Product<View3>): { batch: number; par
     biasBatch: (bias?.batch ?? 0) * FLOAT,
     biasRow: (bias?.row ?? 0) * FLOAT,
     biasColumn: (bias?.column ?? 0) * FLOAT,
-    taskRows: rows,
-    taskColumns: columns,
   };
   return { batch, parameters };
 }
