@@ -67,6 +67,14 @@ export interface LoopReport {
   readonly cost: CostTerms;
 }
 
+/** Where the storages of a program lie in one block of memory. */
+export interface ArenaLayout {
+  /** Bytes of the block, donated inputs included: they lie at its start, one after another. */
+  readonly bytes: number;
+  /** Of every storage that the program allocates. */
+  readonly offsets: ReadonlyMap<ValueId, number>;
+}
+
 /** The result of compiling one model for one set of dimensions and one budget. */
 export interface Plan {
   readonly model: string;
@@ -82,6 +90,8 @@ export interface Plan {
   readonly unchunked: Estimate;
   readonly planned: Estimate;
   readonly loops: readonly LoopReport[];
+  /** On backends with an arena (webasm). */
+  readonly arena?: ArenaLayout;
   /** Predicted seconds of one run. */
   readonly predictedSeconds: number;
   /** Predicted time of the plan over the time of the unchunked program, minus 1. */

@@ -1,0 +1,129 @@
+/** Bytes that are in use from one moment to another; `at` where their place is given. */
+export interface Block {
+  readonly bytes: number;
+  readonly from: number;
+  readonly to: number;
+  readonly at?: number;
+}
+
+export interface Packing {
+  /** Where everything ends. */
+  readonly bytes: number;
+  /** By block. */
+  readonly offsets: readonly number[];
+}
+
+/** Placements tried, at most; fewer where there is much to place. */
+const MOST_TRIES = 200;
+const MOST_WORK = 4_000_000;
+/** Placements without gain after which an order is given up. */
+const PATIENCE = 8;
+
+/**
+ * Places blocks so that those in use at the same time do not overlap and little is wasted (dynamic storage allocation,
+ * which is NP-hard). Blocks are placed one after another, the largest, the longest or the first first, each in the first gap
+ * or in the tightest; then again with the blocks that stuck out placed before the others.
+ *
+ * @param fixed blocks that have their place
+ */
+export function pack(blocks: readonly Block[], fixed: readonly Block[]): Packing {
+  const all = [...blocks, ...fixed];
+  const neighbours = overlaps(all);
+  const least = mostInUse(all);
+  const pairs = neighbours.reduce((sum, list) => sum + list.length, blocks.length);
+  const tries = Math.max(12, Math.min(MOST_TRIES, Math.floor(MOST_WORK / Math.max(1, pairs))));
+  const last = all.reduce((time, { from }) => Math.max(time, from), 0) + 1;
+  const by = (key: (block: Block) => number): number[] =>
+    blocks.map((_, i) => i).sort((a, b) => key(blocks[b] as Block) - key(blocks[a] as Block) || a - b);
+  const orders = [
+    by(({ bytes }) => bytes),
+    by(({ bytes, from, to }) => bytes * (Math.min(to, last) - from)),
+    by(({ from }) => -from),
+  ];
+  const starts = orders.flatMap((order) => [false, true].map((tightest) => ({ order, tightest })));
+  let best: Packing | undefined;
+  for (const { order: first, tightest } of starts) {
+    let order = first;
+    let packing = place(all, blocks.length, neighbours, order, tightest);
+    let left = Math.ceil(tries / starts.length) - 1;
+    for (let stuck = 0; packing.bytes > least && left > 0 && stuck < PATIENCE; left--) {
+      const ends = packing.bytes;
+      const { offsets } = packing;
+      const top = new Set(order.filter((i) => (offsets[i] as number) + (blocks[i] as Block).bytes === ends));
+      order = [...order.filter((i) => top.has(i)), ...order.filter((i) => !top.has(i))];
+      const again = place(all, blocks.length, neighbours, order, tightest);
+      stuck = again.bytes < packing.bytes ? 0 : stuck + 1;
+      if (again.bytes <= packing.bytes) packing = again;
+    }
+    if (!best || packing.bytes < best.bytes) best = packing;
+    if (best.bytes <= least) break;
+  }
+  return best as Packing;
+}
+
+/** For every block those that are in use at some moment with it. */
+function overlaps(blocks: readonly Block[]): number[][] {
+  const lists = blocks.map((): number[] => []);
+  const byStart = blocks
+    .map((_, i) => i)
+    .sort((a, b) => (blocks[a] as Block).from - (blocks[b] as Block).from);
+  let inUse: number[] = [];
+  for (const i of byStart) {
+    const { from } = blocks[i] as Block;
+    inUse = inUse.filter((other) => (blocks[other] as Block).to > from);
+    for (const other of inUse) {
+      lists[i]?.push(other);
+      lists[other]?.push(i);
+    }
+    inUse.push(i);
+  }
+  return lists;
+}
+
+function mostInUse(blocks: readonly Block[]): number {
+  const events = blocks.flatMap(({ bytes, from, to }) => [
+    { at: from, change: bytes },
+    { at: to, change: -bytes },
+  ]);
+  events.sort((a, b) => a.at - b.at || a.change - b.change);
+  let live = 0;
+  let most = 0;
+  for (const { change } of events) {
+    live += change;
+    most = Math.max(most, live);
+  }
+  return most;
+}
+
+function place(
+  blocks: readonly Block[],
+  count: number,
+  neighbours: readonly (readonly number[])[],
+  order: readonly number[],
+  tightest: boolean,
+): Packing {
+  const offsets = blocks.map(({ at }) => at ?? -1);
+  let end = blocks.reduce((most, { bytes, at }) => Math.max(most, at === undefined ? 0 : at + bytes), 0);
+  for (const i of order) {
+    const { bytes } = blocks[i] as Block;
+    const around = (neighbours[i] as readonly number[])
+      .filter((other) => (offsets[other] as number) >= 0)
+      .sort((a, b) => (offsets[a] as number) - (offsets[b] as number));
+    let free = 0;
+    let best = -1;
+    let spare = Number.POSITIVE_INFINITY;
+    for (const other of around) {
+      const start = offsets[other] as number;
+      if (start - free >= bytes && start - free - bytes < spare) {
+        best = free;
+        spare = start - free - bytes;
+        if (!tightest) break;
+      }
+      free = Math.max(free, start + (blocks[other] as Block).bytes);
+    }
+    if (best < 0) best = free;
+    offsets[i] = best;
+    end = Math.max(end, best + bytes);
+  }
+  return { bytes: end, offsets: offsets.slice(0, count) };
+}
