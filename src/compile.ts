@@ -1,5 +1,6 @@
 import type { GeneratedModule, RangeModule } from './codegen/load.ts';
 import { parseBudget } from './compiler/budget.ts';
+import { assignOffsets } from './compiler/offsets.ts';
 import { type PlanOptions, plan } from './compiler/pipeline.ts';
 import { planRange, type RangeDims } from './compiler/plan-range.ts';
 import type { Model } from './dsl/model.ts';
@@ -106,6 +107,7 @@ export const unchunkedPlan = (plan: Plan): Plan => ({
   program: plan.unchunkedProgram,
   planned: plan.unchunked,
   loops: [],
+  ...(plan.arena ? { arena: assignOffsets(plan.unchunkedProgram) } : {}),
   predictedSeconds: plan.predictedSeconds / (1 + plan.predictedSlowdown),
   predictedSlowdown: 0,
   cost: { nodes: 0, flops: 0, density: 0, stride: 0, total: 0 },

@@ -71,6 +71,8 @@ class BodyWriter {
   #bindings: Bindings;
   #scope = '';
   #callsKernels = false;
+  /** Does the code tell the device where it is? */
+  #watched = false;
 
   constructor(plan: WrittenPlan, sources: SourceNames, sizes: Bindings) {
     this.#plan = plan;
@@ -99,7 +101,7 @@ class BodyWriter {
       lines: layOut(this.#lines),
       usesInputs: mentions(program.inputs),
       usesParams: mentions(program.params),
-      usesDevice: this.#allocations.size > 0,
+      usesDevice: this.#allocations.size > 0 || this.#watched,
       usesKernels: this.#callsKernels,
       mentions: new Set(this.#lines.flatMap(({ code }) => namesIn(code))),
     };
@@ -143,18 +145,30 @@ class BodyWriter {
     this.#scope = scope;
     const last = this.#lines.at(-1);
     if (last && !last.code.endsWith('{')) this.#push({ indent: 0, code: '' });
-    this.#push({ indent: depth, code: scope === '' ? '// — top level' : `// — ${comment(scope)}` });
+    if (depth > 0) {
+      this.#push({ indent: depth, code: `// — ${scope === '' ? 'top level' : comment(scope)}` });
+      return;
+    }
+    this.#watched = true;
+    const note = scope === '' ? { note: 'top level' } : {};
+    this.#push({ indent: depth, code: `await device.enter(${literal(scope)});`, ...note });
   }
 
   #alloc(step: StepOf<'alloc'>, depth: number): void {
     const size = `${this.#type(step)} · ${this.#bytes(step.shape)}`;
     const note = step.role === 'scratch' ? `${size} scratch` : this.#markPeak(size, [step.value]);
-    const code = `const ${this.#name(step.value)} = ${this.#allocation(step)};`;
+    const code = `const ${this.#name(step.value)} = ${this.#allocation(step.value, step)};`;
     this.#push({ indent: depth, code, note });
   }
 
-  #allocation({ shape, dtype }: { shape: Shape; dtype: DType }): string {
-    return `device.alloc(${shapeLiteral(shape, this.#frames)}${dtype === 'f32' ? '' : `, '${dtype}'`})`;
+  #allocation(value: ValueId, { shape, dtype }: { shape: Shape; dtype: DType }): string {
+    const at = this.#plan.arena?.offsets.get(value);
+    const options = [
+      ...(at === undefined ? [] : [`at: ${at}`]),
+      ...(dtype === 'f32' ? [] : [`dtype: '${dtype}'`]),
+    ];
+    const more = options.length > 0 ? `, { ${options.join(', ')} }` : '';
+    return `device.alloc(${shapeLiteral(shape, this.#frames)}${more})`;
   }
 
   #view(step: StepOf<'view'>, depth: number): void {
@@ -192,7 +206,7 @@ class BodyWriter {
     let note: string | undefined;
     if (this.#uses.introduced.has(into)) {
       const allocated = this.#allocations.has(into);
-      const target = allocated ? this.#allocation(type) : this.#expression(into);
+      const target = allocated ? this.#allocation(into, type) : this.#expression(into);
       options.push(`into: ${target}`);
       if (allocated || (this.#uses.count.get(into) ?? 0) > 1) {
         declaration = `const ${this.#name(into)} = `;
@@ -265,7 +279,8 @@ class BodyWriter {
     this.#bindings = bindings;
 
     const halos = this.#halos(frame);
-    const variables: string[] = [];
+    this.#watched = true;
+    const variables = [`await device.step(${literal(loop.id)}, ${start}, ${extent});`];
     if (frame.usesStop) variables.push(`const ${stop} = Math.min(${start} + ${chunkSize}, ${extent});`);
     if (frame.usesLength) {
       const value = frame.usesStop ? `${stop} - ${start}` : `Math.min(${chunkSize}, ${extent} - ${start})`;

@@ -1,5 +1,7 @@
 import { formatBytes } from '../ir/bytes.ts';
+import { evalDim, type Shape } from '../ir/dims.ts';
 import {
+  BYTES_PER_ELEMENT,
   definedBy,
   type Graph,
   type LoopNode,
@@ -12,7 +14,7 @@ import type { LoopReport, Plan } from '../ir/plan.ts';
 import type { Step } from '../ir/program.ts';
 
 /** What is written of a plan, for one size or a range of them. */
-export type WrittenPlan = Pick<Plan, 'graph' | 'program' | 'planned' | 'loops'>;
+export type WrittenPlan = Pick<Plan, 'graph' | 'program' | 'planned' | 'loops' | 'arena'>;
 
 /** A source location as comments show it: `model.ts:41`. */
 export type SourceNames = (at: SourceLocation) => string;
@@ -75,6 +77,7 @@ export function describePlan(plan: Plan, sources: SourceNames, modelFile: string
       `${formatBytes(planned.peakBytes)} (unchunked ${formatBytes(unchunked.peakBytes)} → ${(ratio * 100).toFixed(1)} %)`,
     ],
     ...describePeak(plan, sources),
+    ...describeArena(plan),
     ['parameters', `${formatBytes(planned.parameterBytes)}, not part of the peak`],
     ['predicted time', signedPercent(plan.predictedSlowdown)],
   ];
@@ -126,6 +129,17 @@ export function describePeak(
     ['alive there', alive.join(' · ')],
   ];
 }
+
+function describeArena({ arena, program, planned }: Plan): [string, string][] {
+  if (!arena) return [];
+  const lasting = program.inputs.filter(({ donated }) => !donated);
+  const inputs = lasting.reduce((sum, { shape }) => sum + bytesOfShape(shape), 0);
+  const over = (arena.bytes + inputs) / Math.max(1, planned.peakBytes) - 1;
+  return [['arena', `${formatBytes(arena.bytes)} beside the inputs (the peak ${signedPercent(over)})`]];
+}
+
+const bytesOfShape = (shape: Shape): number =>
+  shape.reduce<number>((bytes, dim) => bytes * evalDim(dim, {}), BYTES_PER_ELEMENT);
 
 /** The node whose kernel needs `value` as scratch. */
 function scratchUser(steps: readonly Step[], value: ValueId): OpNode | undefined {

@@ -11,7 +11,7 @@ import {
   importStatement,
   infoStatement,
   record,
-  runStatement,
+  runStatements,
   type Statements,
   tensorInterfaces,
   writeModule,
@@ -61,7 +61,7 @@ export function generateRangeModule(plan: RangePlan, meta: { readonly modelFile?
   return writeModule(describeRange(plan, sources, meta.modelFile), [
     importStatement(body, [...(rules.length > 0 ? ['fitChunk'] : []), 'readDims']),
     ...tensorInterfaces(program, graph),
-    runStatement(body, program, before),
+    ...runStatements(body, program, undefined, before),
     ...functions,
     infoStatement(facts, program, graph),
   ]);

@@ -5,7 +5,7 @@ import {
   importStatement,
   infoStatement,
   record,
-  runStatement,
+  runStatements,
   tensorInterfaces,
   writeModule,
 } from './module-parts.ts';
@@ -27,11 +27,12 @@ export function generateModule(plan: Plan, meta: { readonly modelFile?: string }
     ['budgetBytes', numberLiteral(plan.budgetBytes)],
     ['unchunkedPeakBytes', numberLiteral(plan.unchunked.peakBytes)],
     ['plannedPeakBytes', numberLiteral(plan.planned.peakBytes)],
+    ...(plan.arena ? [['arenaBytes', numberLiteral(plan.arena.bytes)] as const] : []),
   ] as const;
   return writeModule(describePlan(plan, sources, meta.modelFile), [
     importStatement(body),
     ...tensorInterfaces(program, graph),
-    runStatement(body, program),
+    ...runStatements(body, program, plan.arena),
     infoStatement(facts, program, graph),
   ]);
 }

@@ -20,6 +20,8 @@ export interface ModuleInfo {
   readonly budgetBytes: number;
   readonly unchunkedPeakBytes: number;
   readonly plannedPeakBytes: number;
+  /** Of a module for a backend with an arena: bytes of the block that its storages lie in. */
+  readonly arenaBytes?: number;
   readonly inputs: Readonly<Record<string, TensorInfo>>;
   readonly params: Readonly<Record<string, { readonly key: string; readonly shape: readonly number[] }>>;
   readonly outputs: Readonly<Record<string, TensorInfo>>;
@@ -32,7 +34,19 @@ export interface GeneratedModule<D, T> {
     device: D,
     inputs: Readonly<Record<string, T>>,
     params: Readonly<Record<string, T>>,
+    options?: ModuleRunOptions,
   ): Promise<Record<string, T>>;
+}
+
+/** The runtime's `RunOptions`. */
+export interface ModuleRunOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?:
+    | ((progress: {
+        readonly section: string;
+        readonly loop?: { readonly id: string; readonly done: number; readonly of: number };
+      }) => void)
+    | undefined;
 }
 
 /** An extent: a number, or the name of a dimension. */

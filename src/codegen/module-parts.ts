@@ -1,5 +1,4 @@
 import {
-  type FunctionDeclarationStructure,
   type ImportDeclarationStructure,
   IndentationText,
   type InterfaceDeclarationStructure,
@@ -12,10 +11,11 @@ import {
 } from 'ts-morph';
 import type { Dim, Shape } from '../ir/dims.ts';
 import { definedBy, type Graph, type GraphInput, type TensorType, type ValueId } from '../ir/node.ts';
+import type { ArenaLayout } from '../ir/plan.ts';
 import { printType } from '../ir/print.ts';
 import type { Program } from '../ir/program.ts';
 import type { Body } from './body.ts';
-import { comment, literal, memberName, objectKey } from './text.ts';
+import { comment, literal, memberName, objectKey, property } from './text.ts';
 
 export type Statements = (StatementStructures | WriterFunction)[];
 
@@ -43,6 +43,8 @@ export const importStatement = (
   moduleSpecifier: 'autochunk/runtime',
   namedImports: [
     { name: 'Device', isTypeOnly: true },
+    { name: 'DeviceRun', isTypeOnly: true },
+    { name: 'RunOptions', isTypeOnly: true },
     { name: 'Tensor', isTypeOnly: true },
     ...[...functions, ...(body.usesKernels ? ['k'] : [])].map((name) => ({ name })),
   ],
@@ -101,31 +103,52 @@ function outputTypes(graph: Graph): [string, TensorType][] {
   return graph.outputs.map(({ name, value }) => [name, types.get(value) as TensorType]);
 }
 
-/** `run`, with `before` as its first statements. */
-export const runStatement = (
+/** `run`, and `compute` with `before` as its first statements. */
+export function runStatements(
   body: Body,
   program: Program,
+  arena?: ArenaLayout,
   before: readonly string[] = [],
-): FunctionDeclarationStructure => {
-  const donated = program.inputs.some((input) => input.donated) ? ', donated ones are taken over' : '';
+): Statements {
+  const donated = program.inputs.flatMap((input) => (input.donated ? [property('inputs', input.id)] : []));
   const usesInputs = body.usesInputs || before.some((line) => line.includes('inputs'));
-  return {
-    kind: StructureKind.Function,
-    name: 'run',
-    isAsync: true,
-    isExported: true,
-    docs: [
-      `Records the whole computation on \`device\`. Inputs stay alive${donated}; the outputs are yours to free.`,
-    ],
-    parameters: [
-      { name: body.usesDevice ? 'device' : '_device', type: 'Device' },
-      { name: usesInputs ? 'inputs' : '_inputs', type: 'Inputs' },
-      { name: body.usesParams ? 'params' : '_params', type: 'Params' },
-    ],
-    returnType: 'Promise<Outputs>',
-    statements: [...before, ...body.lines].join('\n'),
-  };
-};
+  const memory = [
+    ...(arena ? [`arenaBytes: ${arena.bytes}`] : []),
+    ...(donated.length > 0 ? [`donated: [${donated.join(', ')}]`] : []),
+  ];
+  const more = memory.length > 0 ? `, { ${memory.join(', ')} }` : '';
+  return [
+    {
+      kind: StructureKind.Function,
+      name: 'run',
+      isAsync: true,
+      isExported: true,
+      docs: [
+        `Records the whole computation on \`device\`. Inputs stay alive${donated.length > 0 ? ', donated ones are taken over' : ''}; the outputs are yours to free.`,
+      ],
+      parameters: [
+        { name: 'device', type: 'Device' },
+        { name: 'inputs', type: 'Inputs' },
+        { name: 'params', type: 'Params' },
+        { name: 'options', type: 'RunOptions', hasQuestionToken: true },
+      ],
+      returnType: 'Promise<Outputs>',
+      statements: `return device.run((run) => compute(run, inputs, params), options${more});`,
+    },
+    {
+      kind: StructureKind.Function,
+      name: 'compute',
+      isAsync: true,
+      parameters: [
+        { name: body.usesDevice ? 'device' : '_device', type: 'DeviceRun' },
+        { name: usesInputs ? 'inputs' : '_inputs', type: 'Inputs' },
+        { name: body.usesParams ? 'params' : '_params', type: 'Params' },
+      ],
+      returnType: 'Promise<Outputs>',
+      statements: [...before, ...body.lines].join('\n'),
+    },
+  ];
+}
 
 export type Entry = readonly [key: string, value: string | WriterFunction];
 

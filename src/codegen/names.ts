@@ -4,7 +4,7 @@ import type { Program, Step } from '../ir/program.ts';
 /** Names that mean something else in a generated module, or nothing JavaScript accepts. */
 export const RESERVED: ReadonlySet<string> = new Set(
   (
-    'device inputs params k run info chunkSizes fitChunk plannedPeakBytes readDims Device Tensor Inputs Params Outputs Math Promise undefined NaN Infinity ' +
+    'device inputs params options k run compute info chunkSizes fitChunk plannedPeakBytes readDims Device DeviceRun RunOptions Tensor Inputs Params Outputs Math Promise undefined NaN Infinity ' +
     'arguments await break case catch class const continue debugger default delete do else enum eval export extends ' +
     'false finally for function if implements import in instanceof interface let new null package private protected ' +
     'public return static super switch this throw true try typeof var void while with yield'

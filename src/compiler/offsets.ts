@@ -1,6 +1,6 @@
 import { invariant } from '../errors.ts';
 import type { Bindings } from '../ir/dims.ts';
-import { firstIteration } from '../ir/loop.ts';
+import { fullestIterations } from '../ir/loop.ts';
 import type { LoopNode, ValueId } from '../ir/node.ts';
 import type { ArenaLayout } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
@@ -41,7 +41,7 @@ export function assignOffsets(program: Program): ArenaLayout {
 
 interface Life {
   readonly bytes: number;
-  /** Steps, counted through the first iteration of every loop: alive from `from` on, dead at `to`. */
+  /** Steps, counted through one iteration of every loop: alive from `from` on, dead at `to`. */
   readonly from: number;
   readonly to: number;
 }
@@ -50,13 +50,13 @@ interface Life {
 function livesOf(program: Program): Map<ValueId, Life> {
   const lives = new Map<ValueId, Life>();
   let time = 0;
-  const walk = (steps: readonly Step[], bindings: Bindings, loop?: LoopNode): void => {
+  const walk = (steps: readonly Step[], iterations: readonly Bindings[], loop?: LoopNode): void => {
     for (const step of steps) {
       time++;
       switch (step.kind) {
         case 'alloc':
           lives.set(step.value, {
-            bytes: aligned(bytesOf(step.shape, bindings)),
+            bytes: aligned(Math.max(...iterations.map((names) => bytesOf(step.shape, names)))),
             from: time,
             to: Number.POSITIVE_INFINITY,
           });
@@ -68,7 +68,11 @@ function livesOf(program: Program): Map<ValueId, Life> {
         }
         case 'loop': {
           const { loop } = step;
-          walk(step.steps, firstIteration(loop, bindings), loop);
+          walk(
+            step.steps,
+            iterations.flatMap((names) => fullestIterations(loop, names)),
+            loop,
+          );
           break;
         }
         case 'view':
@@ -86,6 +90,6 @@ function livesOf(program: Program): Map<ValueId, Life> {
       );
     }
   };
-  walk(program.steps, {});
+  walk(program.steps, [{}]);
   return lives;
 }

@@ -14,15 +14,18 @@ export interface Packing {
 }
 
 /** Placements tried, at most; fewer where there is much to place. */
-const MOST_TRIES = 200;
+const MOST_TRIES = 3000;
 const MOST_WORK = 4_000_000;
+/** Times the least that all need, which a placement is kept for. */
+const GOOD_ENOUGH = 1.01;
 /** Placements without gain after which an order is given up. */
 const PATIENCE = 8;
 
 /**
  * Places blocks so that those in use at the same time do not overlap and little is wasted (dynamic storage allocation,
- * which is NP-hard). Blocks are placed one after another, the largest, the longest or the first first, each in the first gap
- * or in the tightest; then again with the blocks that stuck out placed before the others.
+ * which is NP-hard). Blocks are placed one after another, the largest, the lasting, the longest or the first first, each in the first gap
+ * or in the tightest; then again with the blocks that stuck out placed before the others, and with blocks of the best order
+ * moved about. The same blocks give the same places.
  *
  * @param fixed blocks that have their place
  */
@@ -30,6 +33,7 @@ export function pack(blocks: readonly Block[], fixed: readonly Block[]): Packing
   const all = [...blocks, ...fixed];
   const neighbours = overlaps(all);
   const least = mostInUse(all);
+  const enough = least * GOOD_ENOUGH;
   const pairs = neighbours.reduce((sum, list) => sum + list.length, blocks.length);
   const tries = Math.max(12, Math.min(MOST_TRIES, Math.floor(MOST_WORK / Math.max(1, pairs))));
   const last = all.reduce((time, { from }) => Math.max(time, from), 0) + 1;
@@ -37,28 +41,72 @@ export function pack(blocks: readonly Block[], fixed: readonly Block[]): Packing
     blocks.map((_, i) => i).sort((a, b) => key(blocks[b] as Block) - key(blocks[a] as Block) || a - b);
   const orders = [
     by(({ bytes }) => bytes),
+    by(({ bytes, to }) => (to > last ? 2 ** 52 : 0) + bytes),
     by(({ bytes, from, to }) => bytes * (Math.min(to, last) - from)),
     by(({ from }) => -from),
   ];
   const starts = orders.flatMap((order) => [false, true].map((tightest) => ({ order, tightest })));
-  let best: Packing | undefined;
-  for (const { order: first, tightest } of starts) {
-    let order = first;
-    let packing = place(all, blocks.length, neighbours, order, tightest);
-    let left = Math.ceil(tries / starts.length) - 1;
-    for (let stuck = 0; packing.bytes > least && left > 0 && stuck < PATIENCE; left--) {
-      const ends = packing.bytes;
-      const { offsets } = packing;
-      const top = new Set(order.filter((i) => (offsets[i] as number) + (blocks[i] as Block).bytes === ends));
-      order = [...order.filter((i) => top.has(i)), ...order.filter((i) => !top.has(i))];
-      const again = place(all, blocks.length, neighbours, order, tightest);
-      stuck = again.bytes < packing.bytes ? 0 : stuck + 1;
-      if (again.bytes <= packing.bytes) packing = again;
+  let tried = 0;
+  const attempt = (order: readonly number[], tightest: boolean): Attempt => {
+    tried++;
+    return { ...place(all, blocks.length, neighbours, order, tightest), order, tightest };
+  };
+  /** The blocks that stick out first. */
+  const topFirst = ({ order, offsets, bytes }: Attempt): number[] => {
+    const top = new Set(order.filter((i) => (offsets[i] as number) + (blocks[i] as Block).bytes === bytes));
+    return [...order.filter((i) => top.has(i)), ...order.filter((i) => !top.has(i))];
+  };
+  let best: Attempt | undefined;
+  for (const start of starts) {
+    let current = attempt(start.order, start.tightest);
+    let latest = current;
+    for (let stuck = 0; current.bytes > enough && stuck < PATIENCE && tried < tries; ) {
+      latest = attempt(topFirst({ ...current, order: latest.order }), start.tightest);
+      stuck = latest.bytes < current.bytes ? 0 : stuck + 1;
+      if (latest.bytes <= current.bytes) current = latest;
     }
-    if (!best || packing.bytes < best.bytes) best = packing;
-    if (best.bytes <= least) break;
+    if (!best || current.bytes < best.bytes) best = current;
+    if (best.bytes <= enough) return best;
   }
-  return best as Packing;
+  let found = best as Attempt;
+  let excess = excessOf(found, blocks, least);
+  const next = numbers();
+  while (found.bytes > enough && tried < tries) {
+    const order = [...found.order];
+    const high = order.filter((i) => (found.offsets[i] as number) + (blocks[i] as Block).bytes > least);
+    const near = (neighbours[high[next(high.length)] as number] as number[]).filter((i) => i < blocks.length);
+    const chosen = [...high, ...near];
+    for (let moves = 1 + next(3); moves > 0; moves--) {
+      const moved = chosen[next(chosen.length)] as number;
+      order.splice(order.indexOf(moved), 1);
+      order.splice(next(order.length + 1), 0, moved);
+    }
+    const again = attempt(order, next(2) === 0);
+    const excessAgain = excessOf(again, blocks, least);
+    if (excessAgain > excess) continue;
+    found = again;
+    excess = excessAgain;
+    if (again.bytes < (best as Attempt).bytes) best = again;
+  }
+  return best as Attempt;
+}
+
+/** Bytes of blocks above what is the least that all need. */
+const excessOf = ({ offsets }: Packing, blocks: readonly Block[], least: number): number =>
+  blocks.reduce((sum, { bytes }, i) => sum + Math.max(0, (offsets[i] as number) + bytes - least), 0);
+
+interface Attempt extends Packing {
+  readonly order: readonly number[];
+  readonly tightest: boolean;
+}
+
+/** Numbers below a bound that look random and are always the same (the minimal standard generator of Park and Miller). */
+function numbers(): (below: number) => number {
+  let state = 1;
+  return (below) => {
+    state = (state * 48271) % 2147483647;
+    return state % below;
+  };
 }
 
 /** For every block those that are in use at some moment with it. */

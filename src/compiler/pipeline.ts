@@ -9,6 +9,7 @@ import type { CostModel } from './cost-model.ts';
 import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
 import { lower } from './lower.ts';
+import { assignOffsets } from './offsets.ts';
 import { order } from './order.ts';
 import { type Choice, placeLoops } from './region.ts';
 import { reportLoops } from './report.ts';
@@ -92,6 +93,8 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
     budget === undefined || planned.peakBytes <= budget,
     () => `planned ${planned.peakBytes} bytes for a budget of ${budget}`,
   );
+  const arena =
+    options.backend === 'webasm' ? pass('assign offsets', () => assignOffsets(program)) : undefined;
   return {
     model: graph.name,
     dims: options.dims,
@@ -104,6 +107,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
     unchunked,
     planned,
     ...summary,
+    ...(arena ? { arena } : {}),
     predictedSeconds: seconds.planned,
     predictedSlowdown: seconds.unchunked === 0 ? 0 : seconds.planned / seconds.unchunked - 1,
     passes,

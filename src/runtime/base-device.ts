@@ -3,6 +3,7 @@ import { elementCount, type Layout } from '../layout/layout.ts';
 import type { BackendName, Device, DType, StorageView } from './device.ts';
 import type { Kernel } from './kernel.ts';
 import { MemoryMeter } from './memory.ts';
+import { ActiveRun, type DeviceRun, type RunMemory, type RunOptions } from './run.ts';
 import type { Storage } from './storage.ts';
 import { Tensor } from './tensor.ts';
 import type { Convolution, KernelChoice, Product, TunedKernels } from './tuned.ts';
@@ -18,6 +19,8 @@ class OwnedStorage<Handle> implements Storage {
   readonly role: Storage['role'];
   readonly handle: Handle;
   alive = true;
+  /** The run that allocated it or took it over. */
+  run: ActiveRun | undefined;
 
   constructor(owner: BaseDevice<Handle>, bytes: number, role: Storage['role'], handle: Handle) {
     this.owner = owner;
@@ -29,8 +32,17 @@ class OwnedStorage<Handle> implements Storage {
   free(): void {
     if (!this.alive) throw new UserError('free: this tensor was already freed. Free every storage once.');
     this.alive = false;
+    this.run?.forget(this);
     this.owner.reclaim(this);
   }
+}
+
+/** A block of memory in which one run places its storages. */
+export interface Reservation<Handle> {
+  /** Memory for `elements` floats at an offset in bytes. */
+  allocate(elements: number, at: number): Handle;
+  /** Gives back what is not in use; what is stays as it is. */
+  close(): void;
 }
 
 /** What an executor gets for an array: the backend's handle and the view over it. */
@@ -57,6 +69,10 @@ export abstract class BaseDevice<Handle> implements Device {
   /** Memory for `elements` floats; throws UserError when the device has no more. */
   protected abstract allocate(elements: number): Handle;
   protected abstract release(handle: Handle): void;
+  /** A block for the offsets of one run, where the backend has an arena; `donated` lie at its start where they can. */
+  protected reserve(_bytes: number, _donated: readonly Handle[]): Reservation<Handle> | undefined {
+    return undefined;
+  }
   /** Stores `data` from element `first` on, ordered after everything recorded so far. */
   protected abstract writeRange(handle: Handle, first: number, data: Float32Array): void;
   /** Elements `first ≤ i < end`, after everything recorded so far. */
@@ -98,6 +114,42 @@ export abstract class BaseDevice<Handle> implements Device {
 
   alloc(shape: readonly number[], dtype: DType = 'f32'): Tensor {
     return Tensor.over(this, this.#storage(shape, 'activation'), shape, dtype);
+  }
+
+  async run<T>(
+    compute: (device: DeviceRun) => Promise<T>,
+    options: RunOptions = {},
+    { arenaBytes = 0, donated = [] }: RunMemory = {},
+  ): Promise<T> {
+    const taken = donated.map(({ storage }) => this.#owned(storage));
+    const reservation =
+      arenaBytes > 0
+        ? this.reserve(
+            arenaBytes,
+            taken.map(({ handle }) => handle),
+          )
+        : undefined;
+    const run = new ActiveRun(
+      options,
+      donated,
+      (shape, dtype, at) => {
+        const place = at === undefined ? undefined : reservation && { in: reservation, at };
+        const storage = this.#storage(shape, 'activation', place);
+        storage.run = run;
+        return Tensor.over(this, storage, shape, dtype);
+      },
+      () => this.flush(),
+    );
+    for (const storage of taken) storage.run = run;
+    try {
+      run.begin();
+      return await compute(run);
+    } catch (error) {
+      if (!this.#destroyed) run.abandon();
+      throw error;
+    } finally {
+      if (!this.#destroyed) reservation?.close();
+    }
   }
 
   upload(data: ArrayLike<number>, shape: readonly number[], dtype: DType = 'f32'): Tensor {
@@ -205,7 +257,11 @@ export abstract class BaseDevice<Handle> implements Device {
     this.release(storage.handle);
   }
 
-  #storage(shape: readonly number[], role: Storage['role']): OwnedStorage<Handle> {
+  #storage(
+    shape: readonly number[],
+    role: Storage['role'],
+    place?: { readonly in: Reservation<Handle>; readonly at: number },
+  ): OwnedStorage<Handle> {
     this.#mustBeOpen();
     if (shape.some((extent) => !Number.isSafeInteger(extent) || extent < 0)) {
       throw new UserError(`alloc: [${shape.join(', ')}] is not a shape. Extents are integers >= 0.`);
@@ -217,7 +273,8 @@ export abstract class BaseDevice<Handle> implements Device {
           `(${this.adapter}) can hold takes ${this.maxStorageBytes}. Compile with a cap (--cap) of that size or less.`,
       );
     }
-    const handle = this.allocate(bytes / BYTES);
+    const elements = bytes / BYTES;
+    const handle = place ? place.in.allocate(elements, place.at) : this.allocate(elements);
     this.memory.allocated(bytes, role);
     return new OwnedStorage(this, bytes, role, handle);
   }

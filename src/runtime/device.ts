@@ -1,5 +1,6 @@
 import type { Layout } from '../layout/layout.ts';
 import type { Kernel } from './kernel.ts';
+import type { DeviceRun, RunMemory, RunOptions } from './run.ts';
 import type { Storage } from './storage.ts';
 import type { Tensor } from './tensor.ts';
 import type { KernelChoice, TunedKernels } from './tuned.ts';
@@ -62,6 +63,11 @@ export interface Device {
   flush(): Promise<void>;
   /** Releases everything. Tensors of this device are dead afterwards. */
   destroy(): Promise<void>;
+  /**
+   * Runs a generated module's computation: on a failure or an aborted signal everything that it allocated, and the inputs
+   * that passed to it, are freed. For generated modules only.
+   */
+  run<T>(compute: (device: DeviceRun) => Promise<T>, options?: RunOptions, memory?: RunMemory): Promise<T>;
   /**
    * Runs `kernel` once per element of `out`: thread x is its last axis, y and z the ones before. `out` and `arrays`
    * have rank ≤ 3 (use `foldAxes`); kernels see them as `a[z][y][x]` through their strides. No array may share a

@@ -36,7 +36,7 @@ function tainted(text: string): Plan {
   const node = <N extends Node>(n: N): N =>
     n.kind === 'op'
       ? { ...n, scope: `${text}.${text}`, at }
-      : { ...n, over: text, scope: text, body: graph(n.body) };
+      : { ...n, over: text, scope: `${text}.${text}`, body: graph(n.body) };
   const graph = (g: Graph): Graph => ({
     ...g,
     params: g.params.map((param) => ({ ...param, key: text })),

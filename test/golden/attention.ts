@@ -10,7 +10,7 @@
  *
  *   loop 1   h.attn   N   40 = 1 × 24 + 16   saves 5.25 KiB at scores
  */
-import { type Device, type Tensor, k } from 'autochunk/runtime';
+import { type Device, type DeviceRun, type RunOptions, type Tensor, k } from 'autochunk/runtime';
 
 export interface Inputs {
   x: Tensor;  // f32[40, 16]
@@ -28,8 +28,12 @@ export interface Outputs {
 }
 
 /** Records the whole computation on `device`. Inputs stay alive; the outputs are yours to free. */
-export async function run(device: Device, inputs: Inputs, params: Params): Promise<Outputs> {
-  // — h.attn
+export async function run(device: Device, inputs: Inputs, params: Params, options?: RunOptions): Promise<Outputs> {
+  return device.run((run) => compute(run, inputs, params), options);
+}
+
+async function compute(device: DeviceRun, inputs: Inputs, params: Params): Promise<Outputs> {
+  await device.enter('h.attn');
   const q = k.linear(inputs.x, params.h_attn_q_weight, { into: device.alloc([40, 16]) });  // f32[40, 16] · 2.50 KiB    model.ts:38
   const keys = k.linear(inputs.x, params.h_attn_k_weight, { into: device.alloc([40, 16]) });  // f32[40, 16] · 2.50 KiB    model.ts:39
   const v = k.linear(inputs.x, params.h_attn_v_weight, { into: device.alloc([40, 16]) });  // f32[40, 16] · 2.50 KiB    model.ts:40
@@ -38,6 +42,7 @@ export async function run(device: Device, inputs: Inputs, params: Params): Promi
   const vHeads = v.reshape([40, 2, 8]).permute([1, 0, 2]);                                 // f32[2, 40, 8]             model.ts:43
   const context = device.alloc([2, 40, 8]);                                                // f32[2, 40, 8] · 2.50 KiB
   for (let n0 = 0; n0 < 40; n0 += 24) {                                                    // loop 1: N, 40 = 1 × 24 + 16, saves 5.25 KiB at scores
+    await device.step('loop1', n0, 40);
     const n1 = Math.min(n0 + 24, 40);
     const n = n1 - n0;
     const scores = k.matmul(qHeads.slice(1, n0, n1), kT, { into: device.alloc([2, n, 40]) });  // f32[2, n, 40] · 7.50 KiB  model.ts:44
@@ -56,7 +61,7 @@ export async function run(device: Device, inputs: Inputs, params: Params): Promi
   }
   keys.free(); v.free();
 
-  // — top level
+  await device.enter('');                                                                  // top level
   const y = k.add(context, qHeads, { into: device.alloc([2, 40, 8]) });                    // f32[2, 40, 8] · 2.50 KiB  model.ts:50
   q.free();
 

@@ -10,7 +10,7 @@
  *
  *   no loops
  */
-import { type Device, type Tensor, k } from 'autochunk/runtime';
+import { type Device, type DeviceRun, type RunOptions, type Tensor, k } from 'autochunk/runtime';
 
 export interface Inputs {
   x: Tensor;    // f32[4, 6]
@@ -105,7 +105,11 @@ export interface Outputs {
 }
 
 /** Records the whole computation on `device`. Inputs stay alive; the outputs are yours to free. */
-export async function run(device: Device, inputs: Inputs, _params: Params): Promise<Outputs> {
+export async function run(device: Device, inputs: Inputs, params: Params, options?: RunOptions): Promise<Outputs> {
+  return device.run((run) => compute(run, inputs, params), options);
+}
+
+async function compute(device: DeviceRun, inputs: Inputs, _params: Params): Promise<Outputs> {
   const abs_ = k.abs(inputs.x, { into: device.alloc([4, 6]) });                          // f32[4, 6] · 96 B
   const neg_ = k.neg(inputs.x, { into: device.alloc([4, 6]) });                          // f32[4, 6] · 96 B
   const sqrt_ = k.sqrt(inputs.x, { into: device.alloc([4, 6]) });                        // f32[4, 6] · 96 B
@@ -128,11 +132,15 @@ export async function run(device: Device, inputs: Inputs, _params: Params): Prom
   const pow_ = k.pow(inputs.x, inputs.b, { into: device.alloc([4, 6]) });                // f32[4, 6] · 96 B
   const maximum_ = k.maximum(inputs.x, inputs.b, { into: device.alloc([4, 6]) });        // f32[4, 6] · 96 B
   const minimum_ = k.minimum(inputs.x, inputs.b, { into: device.alloc([4, 6]) });        // f32[4, 6] · 96 B
-  const equal_ = k.equal(inputs.x, inputs.b, { into: device.alloc([4, 6], 'i32') });     // i32[4, 6] · 96 B
-  const less_ = k.less(inputs.x, inputs.b, { into: device.alloc([4, 6], 'i32') });       // i32[4, 6] · 96 B
-  const lessEqual_ = k.lessEqual(inputs.x, inputs.b, { into: device.alloc([4, 6], 'i32') });  // i32[4, 6] · 96 B
-  const greater_ = k.greater(inputs.x, inputs.b, { into: device.alloc([4, 6], 'i32') });  // i32[4, 6] · 96 B
-  const greaterEqual_ = k.greaterEqual(inputs.x, inputs.b, { into: device.alloc([4, 6], 'i32') });  // i32[4, 6] · 96 B
+  const equal_ = k.equal(inputs.x, inputs.b, { into: device.alloc([4, 6], { dtype: 'i32' }) });  // i32[4, 6] · 96 B
+  const less_ = k.less(inputs.x, inputs.b, { into: device.alloc([4, 6], { dtype: 'i32' }) });  // i32[4, 6] · 96 B
+  const lessEqual_ = k.lessEqual(inputs.x, inputs.b, {                                   // i32[4, 6] · 96 B
+    into: device.alloc([4, 6], { dtype: 'i32' }),
+  });
+  const greater_ = k.greater(inputs.x, inputs.b, { into: device.alloc([4, 6], { dtype: 'i32' }) });  // i32[4, 6] · 96 B
+  const greaterEqual_ = k.greaterEqual(inputs.x, inputs.b, {                             // i32[4, 6] · 96 B
+    into: device.alloc([4, 6], { dtype: 'i32' }),
+  });
   const addScalar_ = k.addScalar(inputs.x, { value: 1.5, into: device.alloc([4, 6]) });  // f32[4, 6] · 96 B
   const mulScalar_ = k.mulScalar(inputs.x, { value: 1.5, into: device.alloc([4, 6]) });  // f32[4, 6] · 96 B
   const divScalar_ = k.divScalar(inputs.x, { value: 1.5, into: device.alloc([4, 6]) });  // f32[4, 6] · 96 B
@@ -141,16 +149,25 @@ export async function run(device: Device, inputs: Inputs, _params: Params): Prom
   const minimumScalar_ = k.minimumScalar(inputs.x, { value: 1.5, into: device.alloc([4, 6]) });  // f32[4, 6] · 96 B
   const rsubScalar_ = k.rsubScalar(inputs.x, { value: 1.5, into: device.alloc([4, 6]) });  // f32[4, 6] · 96 B
   const rdivScalar_ = k.rdivScalar(inputs.x, { value: 1.5, into: device.alloc([4, 6]) });  // f32[4, 6] · 96 B
-  const equalScalar_ = k.equalScalar(inputs.x, { value: 0.5, into: device.alloc([4, 6], 'i32') });  // i32[4, 6] · 96 B
-  const lessScalar_ = k.lessScalar(inputs.x, { value: 0.5, into: device.alloc([4, 6], 'i32') });  // i32[4, 6] · 96 B
+  const equalScalar_ = k.equalScalar(inputs.x, {                                         // i32[4, 6] · 96 B
+    value: 0.5,
+    into: device.alloc([4, 6], { dtype: 'i32' }),
+  });
+  const lessScalar_ = k.lessScalar(inputs.x, {                                           // i32[4, 6] · 96 B
+    value: 0.5,
+    into: device.alloc([4, 6], { dtype: 'i32' }),
+  });
   const lessEqualScalar_ = k.lessEqualScalar(inputs.x, {                                 // i32[4, 6] · 96 B
     value: 0.5,
-    into: device.alloc([4, 6], 'i32'),
+    into: device.alloc([4, 6], { dtype: 'i32' }),
   });
-  const greaterScalar_ = k.greaterScalar(inputs.x, { value: 0.5, into: device.alloc([4, 6], 'i32') });  // i32[4, 6] · 96 B
+  const greaterScalar_ = k.greaterScalar(inputs.x, {                                     // i32[4, 6] · 96 B
+    value: 0.5,
+    into: device.alloc([4, 6], { dtype: 'i32' }),
+  });
   const greaterEqualScalar_ = k.greaterEqualScalar(inputs.x, {                           // i32[4, 6] · 96 B
     value: 0.5,
-    into: device.alloc([4, 6], 'i32'),
+    into: device.alloc([4, 6], { dtype: 'i32' }),
   });
   const sum_ = k.sum(inputs.x, { axis: 1, into: device.alloc([4]) });                    // f32[4] · 16 B
   const mean_ = k.mean(inputs.x, { axis: 1, into: device.alloc([4]) });                  // f32[4] · 16 B
@@ -191,7 +208,7 @@ export async function run(device: Device, inputs: Inputs, _params: Params): Prom
   const flat = inputs.x.reshape([24]);                                                   // f32[24]
   const concat_ = k.concat(inputs.x, part, { axis: 1, into: device.alloc([4, 8]) });     // f32[4, 8] · 128 B
   const embedding_ = k.embedding(inputs.x, inputs.ids, { into: device.alloc([3, 6]) });  // f32[3, 6] · 72 B
-  const iota_ = k.iota({ length: 5, start: 2, step: 3, into: device.alloc([5], 'i32') });  // i32[5] · 20 B
+  const iota_ = k.iota({ length: 5, start: 2, step: 3, into: device.alloc([5], { dtype: 'i32' }) });  // i32[5] · 20 B
   const full_ = k.full({ shape: [2, 2], value: -0.5, into: device.alloc([2, 2]) });      // f32[2, 2] · 16 B
   const constant_ = k.constant({ shape: [3], values: [1, -0.25, 0.000001], into: device.alloc([3]) });  // f32[3] · 12 B
   const causalMask_ = k.causalMask(matmul_, { columnStart: 1, into: device.alloc([4, 4]) });  // f32[4, 4] · 64 B

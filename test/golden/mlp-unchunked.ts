@@ -10,7 +10,7 @@
  *
  *   no loops
  */
-import { type Device, type Tensor, k } from 'autochunk/runtime';
+import { type Device, type DeviceRun, type RunOptions, type Tensor, k } from 'autochunk/runtime';
 
 export interface Inputs {
   tokens: Tensor;  // i32[30] below 11
@@ -30,10 +30,14 @@ export interface Outputs {
 }
 
 /** Records the whole computation on `device`. Inputs stay alive; the outputs are yours to free. */
-export async function run(device: Device, inputs: Inputs, params: Params): Promise<Outputs> {
+export async function run(device: Device, inputs: Inputs, params: Params, options?: RunOptions): Promise<Outputs> {
+  return device.run((run) => compute(run, inputs, params), options);
+}
+
+async function compute(device: DeviceRun, inputs: Inputs, params: Params): Promise<Outputs> {
   const x = k.embedding(params.wte, inputs.tokens, { into: device.alloc([30, 8]) });  // f32[30, 8] · 960 B      model.ts:12
 
-  // — h
+  await device.enter('h');
   const normed_scratch = device.alloc([30]);                                // f32[30] · 120 B scratch
   const normed_scratch_2 = device.alloc([30]);                              // f32[30] · 120 B scratch
   const normed = k.layerNorm(x, params.h_ln_weight, params.h_ln_bias, {     // f32[30, 8] · 960 B      model.ts:20
@@ -43,7 +47,7 @@ export async function run(device: Device, inputs: Inputs, params: Params): Promi
   });
   normed_scratch.free(); normed_scratch_2.free();
 
-  // — h.mlp
+  await device.enter('h.mlp');
   const fc = k.linear(normed, params.h_fc_weight, params.h_fc_bias, {       // f32[30, 32] · 3.75 KiB  model.ts:21
     transposed: true,
     into: device.alloc([30, 32]),
@@ -57,7 +61,7 @@ export async function run(device: Device, inputs: Inputs, params: Params): Promi
   });
   hidden.free();
 
-  // — top level
+  await device.enter('');                                                   // top level
   const y = k.add(x, projected, { into: device.alloc([30, 8]) });           // f32[30, 8] · 960 B      model.ts:13
   x.free(); projected.free();
 

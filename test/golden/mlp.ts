@@ -10,7 +10,7 @@
  *
  *   loop 1   h   N   15 = 2 × 7 + 1   saves 3.06 KiB at normed
  */
-import { type Device, type Tensor, k } from 'autochunk/runtime';
+import { type Device, type DeviceRun, type RunOptions, type Tensor, k } from 'autochunk/runtime';
 
 export interface Inputs {
   tokens: Tensor;  // i32[30] below 11
@@ -30,12 +30,17 @@ export interface Outputs {
 }
 
 /** Records the whole computation on `device`. Inputs stay alive; the outputs are yours to free. */
-export async function run(device: Device, inputs: Inputs, params: Params): Promise<Outputs> {
+export async function run(device: Device, inputs: Inputs, params: Params, options?: RunOptions): Promise<Outputs> {
+  return device.run((run) => compute(run, inputs, params), options);
+}
+
+async function compute(device: DeviceRun, inputs: Inputs, params: Params): Promise<Outputs> {
   const x = k.embedding(params.wte, inputs.tokens, { into: device.alloc([30, 8]) });  // f32[30, 8] · 960 B         model.ts:12
 
-  // — h
+  await device.enter('h');
   const projected = device.alloc([30, 8]);                                       // f32[30, 8] · 960 B
   for (let n0 = 0; n0 < 15; n0 += 7) {                                           // loop 1: N, 15 = 2 × 7 + 1, saves 3.06 KiB at normed
+    await device.step('loop1', n0, 15);
     const n1 = Math.min(n0 + 7, 15);
     const n = n1 - n0;
     const normed_scratch = device.alloc([2 * n]);                                // f32[2 * n] · 56 B scratch
@@ -62,7 +67,7 @@ export async function run(device: Device, inputs: Inputs, params: Params): Promi
     hidden.free();
   }
 
-  // — top level
+  await device.enter('');                                                        // top level
   const y = k.add(x, projected, { into: device.alloc([30, 8]) });                // f32[30, 8] · 960 B         model.ts:13
   x.free(); projected.free();
 

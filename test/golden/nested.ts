@@ -11,7 +11,7 @@
  *   loop 1     (top level)   N   7 = 3 × 2 + 1   saves 120 B at k
  *     loop 2   (top level)   N   5 = 1 × 3 + 2   saves 120 B at device
  */
-import { type Device, type Tensor, k } from 'autochunk/runtime';
+import { type Device, type DeviceRun, type RunOptions, type Tensor, k } from 'autochunk/runtime';
 
 export interface Inputs {
   inputs: Tensor;  // f32[7, 10]
@@ -24,14 +24,20 @@ export interface Outputs {
 }
 
 /** Records the whole computation on `device`. Inputs stay alive; the outputs are yours to free. */
-export async function run(device: Device, inputs: Inputs, _params: Params): Promise<Outputs> {
+export async function run(device: Device, inputs: Inputs, params: Params, options?: RunOptions): Promise<Outputs> {
+  return device.run((run) => compute(run, inputs, params), options);
+}
+
+async function compute(device: DeviceRun, inputs: Inputs, _params: Params): Promise<Outputs> {
   const n0 = device.alloc([7, 10]);            // f32[7, 10] · 280 B
   for (let n_0 = 0; n_0 < 7; n_0 += 2) {       // loop 1: N, 7 = 3 × 2 + 1, saves 120 B at k
+    await device.step('loop1', n_0, 7);
     const n_1 = Math.min(n_0 + 2, 7);
     const n_ = n_1 - n_0;
     const k_2 = k.exp(inputs.inputs.slice(0, n_0, n_1), { into: device.alloc([n_, 10]) });  // f32[n_, 10] · 80 B
     const info_2 = device.alloc([n_, 10]);     // f32[n_, 10] · 80 B ← peak
     for (let n0_2 = 0; n0_2 < 5; n0_2 += 3) {  // loop 2: N, 5 = 1 × 3 + 2, saves 120 B at device
+      await device.step('loop2', n0_2, 5);
       const n1_2 = Math.min(n0_2 + 3, 5);
       k.sigmoid(k_2.slice(1, 2 * n0_2, 2 * n1_2), { into: info_2.slice(1, 2 * n0_2, 2 * n1_2) });
     }

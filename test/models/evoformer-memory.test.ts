@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { evoformer, evoformerSmall } from '../../models/evoformer/model.ts';
 import { estimate } from '../../src/compiler/estimate.ts';
 import { lower } from '../../src/compiler/lower.ts';
+import { assignOffsets } from '../../src/compiler/offsets.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
 import { simplify } from '../../src/compiler/simplify.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
@@ -112,7 +113,7 @@ test("OpenFold's loops compute the same, in the memory estimated for them", asyn
   const byHand = placeByHand(compiled.graph, openFoldLoops(compiled.graph));
   const program = lower(byHand);
   const device = await runtime.openDevice({ backend: 'webasm' });
-  const hand = { ...compiled, graph: byHand, program, planned: estimate(program) };
+  const hand = { ...compiled, graph: byHand, program, planned: estimate(program), arena: assignOffsets(program) };
   expect((await comparePlan(hand, device)).failures).toEqual([]);
   await device.destroy();
 });

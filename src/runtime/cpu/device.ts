@@ -8,12 +8,14 @@ export class CpuDevice extends BaseDevice<Float32Array> {
   override readonly backend = 'cpu';
   override readonly adapter = 'JavaScript';
   override readonly maxStorageBytes = 2 ** 32 - 4;
-  #reserved = 0;
+  #inUse = 0;
+  #highest = 0;
 
   protected override allocate(elements: number): Float32Array {
     try {
       const data = new Float32Array(elements);
-      this.#reserved += data.byteLength;
+      this.#inUse += data.byteLength;
+      this.#highest = Math.max(this.#highest, this.#inUse);
       return data;
     } catch (cause) {
       throw new UserError(`alloc: the process has no ${elements * 4} bytes left. Use a smaller budget.`, {
@@ -23,7 +25,7 @@ export class CpuDevice extends BaseDevice<Float32Array> {
   }
 
   protected override release(data: Float32Array): void {
-    this.#reserved -= data.byteLength;
+    this.#inUse -= data.byteLength;
   }
 
   protected override writeRange(data: Float32Array, first: number, values: Float32Array): void {
@@ -54,11 +56,12 @@ export class CpuDevice extends BaseDevice<Float32Array> {
   }
 
   protected override dispose(): Promise<void> {
-    this.#reserved = 0;
+    this.#inUse = 0;
+    this.#highest = 0;
     return Promise.resolve();
   }
 
   protected override reservedBytes(): number {
-    return this.#reserved;
+    return this.#highest;
   }
 }

@@ -1,5 +1,5 @@
 import { UserError } from '../../errors.ts';
-import { BaseDevice, type BoundView } from '../base-device.ts';
+import { BaseDevice, type BoundView, type Reservation } from '../base-device.ts';
 import { MARGIN_ELEMENTS, PAGE_BYTES, WebasmExecutor } from '../gpujs/webasm.ts';
 import { ARENA_START, MAX_PAGES, PARAMETER_BLOCK } from '../gpujs/webasm-module.ts';
 import type { Kernel } from '../kernel.ts';
@@ -115,6 +115,14 @@ export class WebasmDevice extends BaseDevice<number> {
 
   protected override release(address: number): void {
     this.#arena.release(address);
+  }
+
+  protected override reserve(bytes: number, donated: readonly number[]): Reservation<number> {
+    const region = this.#arena.reserve(bytes, donated);
+    return {
+      allocate: (elements, at) => this.#arena.place(region, at, elements * 4),
+      close: () => this.#arena.close(region),
+    };
   }
 
   protected override writeRange(address: number, first: number, data: Float32Array): void {
