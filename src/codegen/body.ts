@@ -286,8 +286,12 @@ class BodyWriter {
       const value = frame.usesStop ? `${stop} - ${start}` : `Math.min(${chunkSize}, ${extent} - ${start})`;
       variables.push(`const ${length} = ${value};`);
     }
-    variables.push(...halos);
-    this.#lines.splice(bodyStart, 0, ...variables.map((code) => ({ indent: depth + 1, code })));
+    const declared: Line[] = variables.map((code) => ({ indent: depth + 1, code }));
+    halos.forEach((code, i) => {
+      const note = i === 0 ? { note: 'with what windows reach beyond the chunk' } : {};
+      declared.push({ indent: depth + 1, code, ...note });
+    });
+    this.#lines.splice(bodyStart, 0, ...declared);
     this.#push({ indent: depth, code: '}' });
     this.#scope = this.#heading(loop.scope);
   }

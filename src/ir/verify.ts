@@ -1,5 +1,6 @@
 import { InternalError } from '../errors.ts';
 import {
+  addDims,
   canonicalDim,
   type Dim,
   dimNames,
@@ -284,6 +285,12 @@ function checkCut(
     const group = at.multiple / (halo?.multiple ?? 1);
     if (!halo || !Number.isInteger(group) || mulDims(group, halo.extent) !== shape[at.axis]) {
       fail(`${what}: axis ${at.axis} of ${id} is cut along a halo ${at.halo} that is not its own`, context());
+    }
+    const { multiple, before, after, extent } = halo;
+    const reached = addDims(mulDims(multiple, loop.extent), after);
+    const isReached = typeof reached !== 'number' || typeof extent !== 'number' || reached >= extent;
+    if (!('as' in at) && (before + after < 0 || !isReached)) {
+      fail(`${what}: the iterations leave out elements of ${id} along axis ${at.axis}`, context());
     }
     return;
   }

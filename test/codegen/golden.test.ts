@@ -3,13 +3,14 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { generateModule } from '../../src/codegen/generate.ts';
 import { allOps } from '../../src/ir/ops/index.ts';
-import { attention, everyOp, mlp, nested, unchunkedOf } from './support.ts';
+import { attention, everyOp, mlp, nested, residual, unchunkedOf } from './support.ts';
 
 const plans = {
   attention: attention(),
   mlp: mlp(),
   'mlp-unchunked': unchunkedOf(mlp()),
   nested: nested(),
+  residual: residual(),
   'every-op': everyOp(),
 };
 

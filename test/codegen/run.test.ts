@@ -5,7 +5,7 @@ import type { Plan } from '../../src/ir/plan.ts';
 import type { Device, Tensor } from '../../src/runtime/index.ts';
 import * as runtime from '../../src/runtime/index.ts';
 import { testBackends } from '../support/backends.ts';
-import { attention, everyOp, mlp, nested, unchunkedOf } from './support.ts';
+import { attention, everyOp, mlp, nested, residual, unchunkedOf } from './support.ts';
 
 /** Reproducible values around 0. */
 const values = (count: number, seed: number): number[] =>
@@ -39,7 +39,7 @@ const uploadInputs = (device: Device, info: ModuleInfo): Record<string, Tensor> 
     }),
   );
 
-const plans = { attention: attention(), mlp: mlp(), nested: nested() };
+const plans = { attention: attention(), mlp: mlp(), nested: nested(), residual: residual() };
 const cases = [
   ...testBackends.flatMap((backend) =>
     Object.entries(plans).map(([name, plan]) => ({ backend, name, plan })),

@@ -259,3 +259,46 @@ export const nested = (): Plan =>
 }`,
     { N: 7 },
   );
+
+/** A residual block over an image, five rows of its result at a time: windows that slide, with strides, and a sum of both depths. */
+export const residual = (): Plan =>
+  planOf(
+    `graph "residual" {
+  input image: f32[1, 4, 24, 16]
+  param conv1_weight: f32[8, 4, 3, 3] key "conv1.weight"
+  param conv1_bias: f32[8] key "conv1.bias"
+  param conv2_weight: f32[8, 8, 5, 5] key "conv2.weight"
+  features: f32[1, 8, 12, 8] = conv2d(image, conv1_weight, conv1_bias) {stride: [2, 2], padding: [1, 1], dilation: [1, 1]} in "block" at "models/residual/model.ts":12:20
+  active: f32[1, 8, 12, 8] = silu(features) in "block" at "models/residual/model.ts":13:18
+  mixed: f32[1, 8, 12, 8] = conv2d(active, conv2_weight) {stride: [1, 1], padding: [2, 2], dilation: [1, 1]} in "block" at "models/residual/model.ts":14:17
+  sum: f32[1, 8, 12, 8] = add(features, mixed) in "block" at "models/residual/model.ts":15:10 symbolic [1, 8, "H", "W"]
+  output "sum" = sum
+}`,
+    `graph "residual" {
+  input image: f32[1, 4, 24, 16]
+  param conv1_weight: f32[8, 4, 3, 3] key "conv1.weight"
+  param conv1_bias: f32[8] key "conv1.bias"
+  param conv2_weight: f32[8, 8, 5, 5] key "conv2.weight"
+  loop loop1 over "H" extent 12 chunk 5 start h0 length h in "block" {
+    halo h_from length h_with times 1 before 2 after 2 of 12
+    halo h_from_2 length h_with_2 times 2 before 5 after 4 of 24
+    slice image_slice = image axis 2 times 2 halo h_from_2
+    whole conv1_weight, conv1_bias, conv2_weight
+    graph "loop1" {
+      dims h0, h, h_from, h_with, h_from_2, h_with_2
+      input image_slice: f32[1, 4, h_with_2, 16]
+      input conv1_weight: f32[8, 4, 3, 3]
+      input conv1_bias: f32[8]
+      input conv2_weight: f32[8, 8, 5, 5]
+      features: f32[1, 8, h_with, 8] = conv2d(image_slice, conv1_weight, conv1_bias) {stride: [2, 2], padding: [-2*h_from+h_from_2+1, 2*h_from-h_from_2+2*h_with-h_with_2, 1, 1], dilation: [1, 1]} in "block" at "models/residual/model.ts":12:20
+      active: f32[1, 8, h_with, 8] = silu(features) in "block" at "models/residual/model.ts":13:18
+      mixed: f32[1, 8, h, 8] = conv2d(active, conv2_weight) {stride: [1, 1], padding: [-h0+h_from+2, h+h0-h_from-h_with+2, 2, 2], dilation: [1, 1]} in "block" at "models/residual/model.ts":14:17
+      sum_chunk: f32[1, 8, h, 8] = add(features[axis 2 start h0-h_from length h], mixed) in "block" at "models/residual/model.ts":15:10 symbolic [1, 8, H, W]
+      output "sum" = sum_chunk
+    }
+    sum: f32[1, 8, 12, 8] = concat sum_chunk axis 2 times 1
+  }
+  output "sum" = sum
+}`,
+    { H: 12 },
+  );

@@ -2,7 +2,7 @@ import { produce, type WritableDraft } from 'immer';
 import { describe, expect, test } from 'vitest';
 import type { Graph, LoopNode, Node, OpNode } from '../../src/ir/node.ts';
 import { VerifyError, verify } from '../../src/ir/verify.ts';
-import { attention } from '../codegen/support.ts';
+import { attention, residual } from '../codegen/support.ts';
 import { gptGraph } from '../support/graphs.ts';
 
 const graph = attention().graph;
@@ -152,6 +152,69 @@ const corruptions: readonly [what: string, corrupt: (draft: Draft) => void, mess
 describe('catches', () => {
   test.each(corruptions)('%s', (_what, corrupt, message) => {
     const broken = produce(graph, corrupt);
+    expect(() => verify(broken)).toThrow(VerifyError);
+    expect(() => verify(broken)).toThrow(message);
+  });
+});
+
+const image = residual().graph;
+const haloCorruptions: readonly [what: string, corrupt: (draft: Draft) => void, message: string][] = [
+  [
+    'a halo with the name of a value',
+    (d) => void ((loop(d).halos[0] as { start: string }).start = 'image'),
+    'the start of a halo of loop loop1 has a name that is taken',
+  ],
+  [
+    'a halo of nothing',
+    (d) => void ((loop(d).halos[0] as { after: number }).after = -1),
+    'the halo h_from has no element in some iteration',
+  ],
+  [
+    'a slice along a halo of another axis',
+    (d) => void ((loop(d).halos[1] as { extent: number }).extent = 23),
+    'axis 2 of image is cut along a halo h_from_2 that is not its own',
+  ],
+  [
+    'a slice along a halo that is not there',
+    (d) => void ((loop(d).slices[0] as { halo: string }).halo = 'h0'),
+    'along a halo h0 that is not its own',
+  ],
+  [
+    'a result that misses its end',
+    (d) => {
+      Object.assign(loop(d).halos[0] as object, { before: 3, after: -1, multiple: 2, extent: 24 });
+      Object.assign(loop(d).results[0] as object, { multiple: 2, halo: 'h_from', shape: [1, 8, 24, 8] });
+    },
+    'the iterations leave out elements of sum along axis 2',
+  ],
+  [
+    'a part along no axis',
+    (d) => void ((inLoop(d, 'sum_chunk').reads?.[0] as { axis: number }).axis = 4),
+    'sum_chunk reads a part along axis 4 of [1, 8, h_with, 8]',
+  ],
+  [
+    'a part of another length',
+    (d) => void ((inLoop(d, 'sum_chunk').reads?.[0] as { length: string }).length = 'h_with'),
+    'cannot broadcast [1, 8, h_with, 8] with [1, 8, h, 8]',
+  ],
+  [
+    'a part of no operand',
+    (d) => void ((inLoop(d, 'sum_chunk').reads?.[0] as { operand: number }).operand = 2),
+    'the parts it reads are not in order of its 2 operands',
+  ],
+  [
+    'a window that is padded too much',
+    (d) => void ((inLoop(d, 'mixed').attrs.padding as unknown[])[0] = 2),
+    'but conv2d gives',
+  ],
+];
+
+describe('catches in loops with borders', () => {
+  test('nothing where there is nothing', () => {
+    verify(image);
+  });
+  test.each(haloCorruptions)('%s', (_what, corrupt, message) => {
+    const broken = produce(image, corrupt);
     expect(() => verify(broken)).toThrow(VerifyError);
     expect(() => verify(broken)).toThrow(message);
   });
