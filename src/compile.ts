@@ -1,5 +1,7 @@
 import type { GeneratedModule, RangeModule } from './codegen/load.ts';
 import { parseBudget } from './compiler/budget.ts';
+import type { CostModel } from './compiler/cost-model.ts';
+import { planWithinSlowdown } from './compiler/max-slowdown.ts';
 import { assignOffsets } from './compiler/offsets.ts';
 import { type PlanOptions, plan } from './compiler/pipeline.ts';
 import { planRange, type RangeDims } from './compiler/plan-range.ts';
@@ -18,9 +20,16 @@ export interface CompileOptions {
   readonly dims?: Bindings;
   /** `'20%'` of the unchunked peak, `'512MiB'`, `'min'`, or a parsed {@link Budget}. */
   readonly budget: Budget | string;
+  /**
+   * The most time that loops may add, as predicted: 0.05 is 5 % more than the model without loops takes. With the budget
+   * `min` the plan is the smallest that keeps it; with another budget it must keep both.
+   */
+  readonly maxSlowdown?: number;
   /** Largest single storage in bytes that the device can bind. */
   readonly cap?: number;
   readonly backend?: Backend;
+  /** The speed of the device, as `autochunk tune` measures it (default: what autochunk ships for the backend). */
+  readonly costModel?: CostModel;
   /** The model's file, for the header of the generated module. */
   readonly modelFile?: string;
   /** Called before each compiler pass and before code generation. */
@@ -86,17 +95,24 @@ export async function compileRange(graph: Graph, options: RangeCompileOptions): 
 }
 
 /** The plan alone. Unlike {@link compileGraph} it never loads the code generator, which weighs megabytes in a browser. */
-export const planGraph = (graph: Graph, options: CompileOptions): Plan =>
-  plan(graph, { dims: options.dims ?? {}, ...planOptions(options) });
+export function planGraph(graph: Graph, options: CompileOptions): Plan {
+  const { maxSlowdown, dims = {} } = options;
+  const wanted = { dims, ...planOptions(options) };
+  return maxSlowdown === undefined
+    ? plan(graph, wanted)
+    : planWithinSlowdown(graph, { ...wanted, maxSlowdown });
+}
 
 /** The plan of {@link compileRange} alone. */
 export const planGraphRange = (graph: Graph, options: RangeCompileOptions): RangePlan =>
   planRange(graph, { dims: options.dims, ...planOptions(options) });
 
-const planOptions = (options: Omit<CompileOptions, 'dims'>): Omit<PlanOptions, 'dims'> => ({
+/** What the compiler makes of options with texts and defaults. */
+export const planOptions = (options: Omit<CompileOptions, 'dims'>): Omit<PlanOptions, 'dims'> => ({
   budget: typeof options.budget === 'string' ? parseBudget(options.budget) : options.budget,
   backend: options.backend ?? 'webasm',
   ...(options.cap === undefined ? {} : { cap: options.cap }),
+  ...(options.costModel === undefined ? {} : { costModel: options.costModel }),
   ...(options.onProgress === undefined ? {} : { onPass: options.onProgress }),
   ...(options.signal === undefined ? {} : { signal: options.signal }),
 });

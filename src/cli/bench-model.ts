@@ -1,5 +1,6 @@
 import { compileGraph, generate, planGraph, unchunkedPlan } from '../compile.ts';
 import { BudgetError, budgetBytes, parseBudget } from '../compiler/budget.ts';
+import type { CostModel } from '../compiler/cost-model.ts';
 import type { Bindings } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Backend } from '../ir/ops/op.ts';
@@ -23,6 +24,8 @@ export interface BenchSettings {
   readonly adapter: string;
   /** Largest single storage of the device. */
   readonly maxStorageBytes: number;
+  /** Default: what autochunk ships for the backend. */
+  readonly costModel?: CostModel;
   /** Timed runs of every variant. */
   readonly rounds: number;
   readonly seed: number;
@@ -112,9 +115,16 @@ export async function benchModel(graph: Graph, settings: BenchSettings): Promise
 }
 
 async function prepare(graph: Graph, budget: string, settings: BenchSettings): Promise<Entry> {
-  const { dims, backend, maxStorageBytes: cap, modelFile } = settings;
+  const { dims, backend, maxStorageBytes: cap, modelFile, costModel } = settings;
   const started = performance.now();
-  const { plan, source } = await compileGraph(graph, { dims, backend, budget, cap, modelFile });
+  const { plan, source } = await compileGraph(graph, {
+    dims,
+    backend,
+    budget,
+    cap,
+    modelFile,
+    ...(costModel ? { costModel } : {}),
+  });
   return { budget, plan, source, compileMs: performance.now() - started };
 }
 

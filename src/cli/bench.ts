@@ -21,6 +21,7 @@ import {
 } from './device-options.ts';
 import { checkDims, parseDims } from './dims.ts';
 import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
+import { COST_MODEL_HELP, readLimits } from './limits.ts';
 import { type LoadedModel, loadModel } from './load-model.ts';
 import { displayPath } from './load-module.ts';
 import { collect, parseCount } from './options.ts';
@@ -29,6 +30,7 @@ import { writeFileAtomically } from './write-file.ts';
 interface BenchFlags extends DeviceFlags {
   readonly dims?: readonly string[];
   readonly budget?: readonly string[];
+  readonly costModel?: string;
   readonly rounds: string;
   readonly seed: string;
   readonly markdown?: string;
@@ -55,6 +57,7 @@ export function addBench(program: Command, io: Io): void {
     .option(...BACKEND_OPTION)
     .option(...KERNELS_OPTION)
     .option(...THREADS_OPTION)
+    .option('--cost-model <file>', COST_MODEL_HELP)
     .option('--rounds <n>', 'timed runs of each variant, alternating, after one that is not timed', '7')
     .option('--seed <n>', 'seed of random inputs and parameters', '1')
     .option('--markdown <file>', 'also write the report as Markdown')
@@ -82,6 +85,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
   const probe = await openDevice(asked);
   const { backend, adapter, maxStorageBytes } = probe;
   await probe.destroy();
+  const { costModel } = await readLimits(flags, backend, io);
   const results: BenchResult[] = [];
   for (const [i, { graph, file }] of models.entries()) {
     const found = await benchModel(graph, {
@@ -92,6 +96,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
       threads: asked.threads,
       adapter,
       maxStorageBytes,
+      ...(costModel ? { costModel } : {}),
       rounds,
       seed,
       reference: references[i] as string,

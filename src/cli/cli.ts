@@ -10,6 +10,7 @@ import { addInspect } from './inspect.ts';
 import { CommandFailed, type Io, printJson, red } from './io.ts';
 import { addMaxLength } from './maxlen.ts';
 import { addRun } from './run.ts';
+import { addTune } from './tune.ts';
 import { addVerify } from './verify.ts';
 
 /** 0: done. 1: understood, and failed. 2: bad usage. */
@@ -58,6 +59,7 @@ function createProgram(io: Io, json: boolean): Command {
   addMaxLength(program, io);
   addVerify(program, io);
   addBench(program, io);
+  addTune(program, io);
   return program;
 }
 

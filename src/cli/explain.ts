@@ -5,14 +5,16 @@ import { describeExplanation, explanationJson } from '../report/explain.ts';
 import { chooseBackend } from './backend.ts';
 import { checkDims, parseDims } from './dims.ts';
 import { CommandFailed, type Io, printJson, progress } from './io.ts';
+import { CAP_HELP, COST_MODEL_HELP, readLimits } from './limits.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
 import { displayPath } from './load-module.ts';
-import { collect, parseBackend, parseCap } from './options.ts';
+import { collect, parseBackend } from './options.ts';
 
 interface ExplainFlags {
   readonly dims?: readonly string[];
   readonly budget: string;
   readonly cap?: string;
+  readonly costModel?: string;
   readonly backend: string;
   readonly config?: string;
   readonly node?: readonly string[];
@@ -28,8 +30,9 @@ export function addExplain(program: Command, io: Io): void {
     .argument('<model>', 'path/to/model.ts or path/to/model.ts#export')
     .option('--dims <N=size,…>', 'sizes of the named dimensions (repeatable)', collect)
     .option('--budget <budget>', 'activation memory: 20%, 512MiB or min', '50%')
-    .option('--cap <bytes>', 'largest single storage the target device can bind, e.g. 128MiB')
+    .option('--cap <bytes>', CAP_HELP)
     .option('--backend <name>', 'whose cost model to use: webgpu, webasm, cpu or auto', 'webasm')
+    .option('--cost-model <file>', COST_MODEL_HELP)
     .option('--config <file>', CONFIG_HELP)
     .option(
       '--node <name>',
@@ -47,15 +50,14 @@ export function addExplain(program: Command, io: Io): void {
 async function explain(reference: string, flags: ExplainFlags, io: Io): Promise<void> {
   const dims = parseDims(flags.dims ?? []);
   const budget = parseBudget(flags.budget);
-  const cap = parseCap(flags.cap);
-  const asked = parseBackend(flags.backend);
+  const backend = parseBackend(flags.backend) ?? (await chooseBackend());
+  const { capSource, ...limits } = await readLimits(flags, backend, io);
   const { graph, file } = await loadModel(reference, { config: flags.config });
   checkDims(graph, dims);
-  const backend = asked ?? (await chooseBackend());
   progress(io, `explaining ${graph.name} from ${displayPath(file)}`);
-  const options = { dims, budget, backend, ...(cap === undefined ? {} : { cap }) };
+  const options = { dims, budget, backend, ...limits };
   const explanation = explainGraph(graph, options, flags.node ?? []);
-  if (flags.json) printJson(io, explanationJson(explanation));
-  else io.stdout(describeExplanation(explanation));
+  if (flags.json) printJson(io, { ...explanationJson(explanation), capSource });
+  else io.stdout(describeExplanation(explanation, capSource));
   if (explanation.unmet) throw new CommandFailed(explanation.unmet.message);
 }

@@ -10,14 +10,16 @@ import { describeMaxLength, maxLengthJson } from '../report/max-length.ts';
 import { chooseBackend } from './backend.ts';
 import { checkDims, parseDims } from './dims.ts';
 import { type Io, printJson, progress } from './io.ts';
+import { CAP_HELP, COST_MODEL_HELP, readLimits } from './limits.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
-import { collect, parseBackend, parseCap, parseCount } from './options.ts';
+import { collect, parseBackend, parseCount } from './options.ts';
 
 interface MaxLengthFlags {
   readonly budget: string;
   readonly over?: string;
   readonly dims?: readonly string[];
   readonly cap?: string;
+  readonly costModel?: string;
   readonly step: string;
   readonly points: string;
   readonly backend: string;
@@ -35,10 +37,11 @@ export function addMaxLength(program: Command, io: Io): void {
     .requiredOption('--budget <bytes>', 'activation memory in bytes, e.g. 2GiB')
     .option('--over <dimension>', 'the named dimension to stretch (default: the only one without a size)')
     .option('--dims <N=size,…>', 'sizes of the other named dimensions (repeatable)', collect)
-    .option('--cap <bytes>', 'largest single storage the target device can bind, e.g. 128MiB')
+    .option('--cap <bytes>', CAP_HELP)
     .option('--step <count>', 'try only multiples of this', '1')
     .option('--points <count>', 'how many lengths the curve of peaks shows', '8')
     .option('--backend <name>', 'whose cost model to use: webgpu, webasm, cpu or auto', 'webasm')
+    .option('--cost-model <file>', COST_MODEL_HELP)
     .option('--config <file>', CONFIG_HELP)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText('after', '\nExample:\n  autochunk maxlen models/gpt2/model.ts#gpt2Long --budget 2GiB')
@@ -48,14 +51,13 @@ export function addMaxLength(program: Command, io: Io): void {
 async function maxlen(reference: string, flags: MaxLengthFlags, io: Io): Promise<void> {
   const dims = parseDims(flags.dims ?? []);
   const budgetBytes = lengthBudget(parseBudget(flags.budget));
-  const cap = parseCap(flags.cap);
   const step = parseCount('--step', flags.step, 1);
   const points = parseCount('--points', flags.points, 0, 64);
-  const asked = parseBackend(flags.backend);
+  const backend = parseBackend(flags.backend) ?? (await chooseBackend());
+  const { capSource, ...limits } = await readLimits(flags, backend, io);
   const { graph } = await loadModel(reference, { config: flags.config });
   const over = flags.over ?? onlyUnbound(graph, dims);
   checkDims(graph, { ...dims, [over]: 1 });
-  const backend = asked ?? (await chooseBackend());
   const result = maxLength(graph, {
     over,
     dims,
@@ -63,13 +65,21 @@ async function maxlen(reference: string, flags: MaxLengthFlags, io: Io): Promise
     backend,
     step,
     points,
-    ...(cap === undefined ? {} : { cap }),
+    ...limits,
     onProbe: (length, peakBytes, chunked) => {
       const peak = Number.isFinite(peakBytes) ? formatBytes(peakBytes) : 'over the cap';
       progress(io, `${over} = ${length} ${chunked ? 'with loops' : 'without loops'}: ${peak}`);
     },
   });
-  if (flags.json) printJson(io, { model: graph.name, dims, backend, ...maxLengthJson(result) });
+  if (flags.json)
+    printJson(io, {
+      model: graph.name,
+      dims,
+      backend,
+      capBytes: limits.cap,
+      capSource,
+      ...maxLengthJson(result),
+    });
   else io.stdout(describeMaxLength(graph.name, result));
 }
 

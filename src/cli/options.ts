@@ -32,6 +32,14 @@ export function parseCap(text: string | undefined): number | undefined {
   return budget.bytes;
 }
 
+/** The share of `--max-slowdown`, such as 0.05 for `5%`. @throws UserError (bad usage) */
+export function parseSlowdown(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const percent = /^\s*(\d+(?:\.\d+)?|\.\d+)\s*%\s*$/.exec(text);
+  if (percent) return Number(percent[1]) / 100;
+  throw usage(`--max-slowdown: expected a percentage such as 5% or 0%, got "${text}"`);
+}
+
 /** An integer option in `least … most`. @throws UserError (bad usage) */
 export function parseCount(option: string, text: string, least: number, most = 2 ** 31): number {
   const value = Number(text);

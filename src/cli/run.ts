@@ -16,6 +16,7 @@ import {
 } from './device-options.ts';
 import { checkInputs } from './inputs.ts';
 import { CommandFailed, type Io, printJson, progress } from './io.ts';
+import { COST_MODEL_HELP } from './limits.ts';
 import { CONFIG_HELP } from './load-model.ts';
 import { collect, parseCount } from './options.ts';
 import { compareOutputs, median, type OutputSummary, summariseOutput } from './outputs.ts';
@@ -54,6 +55,7 @@ export function addRun(program: Command, io: Io): void {
     .option(...BACKEND_OPTION)
     .option(...KERNELS_OPTION)
     .option(...THREADS_OPTION)
+    .option('--cost-model <file>', COST_MODEL_HELP)
     .option(
       '--variant <which>',
       'unchunked, chunked or both (default: both for a model, chunked for a module)',

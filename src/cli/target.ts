@@ -13,9 +13,9 @@ import { checkDims, parseDims } from './dims.ts';
 import { readGeneratedInfo, signatureOfModule } from './generated.ts';
 import { bindDims, type DeclaredInput, type GivenInputs, readInputs } from './inputs.ts';
 import { type Io, progress } from './io.ts';
+import { readLimits } from './limits.ts';
 import { loadModel } from './load-model.ts';
 import { checkModuleFile, displayPath, splitReference } from './load-module.ts';
-import { parseCap } from './options.ts';
 import type { Elements } from './session.ts';
 import { type Signature, signatureOf } from './signature.ts';
 
@@ -47,6 +47,7 @@ export interface TargetFlags {
   readonly dims?: readonly string[];
   readonly budget?: string;
   readonly cap?: string;
+  readonly costModel?: string;
   readonly config?: string;
   readonly weights?: string;
   readonly input?: readonly string[];
@@ -75,6 +76,8 @@ export async function resolveTarget(
         { exitCode: 2 },
       );
     }
+    if (flags.costModel !== undefined)
+      throw new UserError('--cost-model: a generated module is planned already', { exitCode: 2 });
     if (flags.config !== undefined)
       throw new UserError('--config: the sizes of a generated module are fixed', { exitCode: 2 });
     const signature = signatureOfModule(info);
@@ -100,15 +103,17 @@ export async function resolveTarget(
   const dims = given ? bindDims(graph.inputs, given, asGiven) : asGiven;
   checkDims(graph, dims);
   const probe = await openDevice(asked);
-  const { backend, maxStorageBytes } = probe;
+  const { backend } = probe;
   await probe.destroy();
+  const { cap, costModel } = await readLimits(flags, backend, io);
   progress(io, `compiling ${graph.name} for ${backend}`);
   const { plan, source: chunked } = await withBudget(flags.budget, io, (budget) =>
     compileGraph(graph, {
       dims,
       budget,
       backend,
-      cap: parseCap(flags.cap) ?? maxStorageBytes,
+      cap,
+      ...(costModel ? { costModel } : {}),
       modelFile: displayPath(modelFile),
     }),
   );

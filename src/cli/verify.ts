@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { parseBudget } from '../compiler/budget.ts';
+import type { CostModel } from '../compiler/cost-model.ts';
 import { plan as planGraph } from '../compiler/pipeline.ts';
 import { UserError } from '../errors.ts';
 import { formatBytes } from '../ir/bytes.ts';
@@ -18,6 +19,7 @@ import {
 } from './device-options.ts';
 import { parseDims } from './dims.ts';
 import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
+import { COST_MODEL_HELP, readLimits } from './limits.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
 import { collect, parseCount } from './options.ts';
 
@@ -25,6 +27,7 @@ interface VerifyFlags extends DeviceFlags {
   readonly dims?: readonly string[];
   readonly budget?: string;
   readonly config?: string;
+  readonly costModel?: string;
   readonly runs: string;
   readonly seed: string;
   readonly json?: true;
@@ -58,6 +61,7 @@ export function addVerify(program: Command, io: Io): void {
     .option(...BACKEND_OPTION)
     .option(...KERNELS_OPTION)
     .option(...THREADS_OPTION)
+    .option('--cost-model <file>', COST_MODEL_HELP)
     .option('--config <file>', CONFIG_HELP)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText('after', '\nExample:\n  autochunk verify models/llama/model.ts --runs 100 --seed 7')
@@ -99,7 +103,8 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
   const cases: Case[] = [];
   let failure: Failure | undefined;
   try {
-    const subject = new Subject(graph, device, fixed, budget);
+    const { costModel } = await readLimits(flags, device.backend, io);
+    const subject = new Subject(graph, device, fixed, budget, costModel);
     for (let i = 0; i < runs && !failure; i++) {
       const { result, failures } = await subject.check(seed + i);
       if (failures.length > 0)
@@ -153,6 +158,7 @@ const reproduction = (reference: string, flags: VerifyFlags, seed: number, devic
     `autochunk verify ${reference} --runs 1 --seed ${seed} --backend ${device.backend} --kernels ${flags.kernels} --threads ${device.threads}`,
     ...(flags.dims ?? []).map((dims) => `--dims ${dims}`),
     ...(flags.budget === undefined ? [] : [`--budget ${flags.budget}`]),
+    ...(flags.costModel === undefined ? [] : [`--cost-model ${flags.costModel}`]),
   ].join(' ');
 
 /** The model under test; plans are kept for as long as consecutive cases share their sizes. */
@@ -161,9 +167,17 @@ class Subject {
   private readonly device: Device;
   private readonly fixed: Bindings;
   private readonly budget: Budget | undefined;
+  private readonly costModel: CostModel | undefined;
   private drawn: { key: string; smallest: Plan } | undefined;
 
-  constructor(graph: Graph, device: Device, fixed: Bindings, budget: Budget | undefined) {
+  constructor(
+    graph: Graph,
+    device: Device,
+    fixed: Bindings,
+    budget: Budget | undefined,
+    costModel: CostModel | undefined,
+  ) {
+    this.costModel = costModel;
     this.graph = graph;
     this.device = device;
     this.fixed = fixed;
@@ -205,11 +219,7 @@ class Subject {
       const key = JSON.stringify(dims);
       if (this.drawn?.key === key) return { dims, smallest: this.drawn.smallest };
       try {
-        const smallest = planGraph(this.graph, {
-          dims,
-          budget: { kind: 'min' },
-          backend: this.device.backend,
-        });
+        const smallest = this.planFor(dims, { kind: 'min' });
         this.drawn = { key, smallest };
         return { dims, smallest };
       } catch (error) {
@@ -225,9 +235,7 @@ class Subject {
   }
 
   private plan(dims: Bindings, smallest: Plan, next: () => number): { plan: Plan; failures: string[] } {
-    const backend = this.device.backend;
-    if (this.budget)
-      return { plan: planGraph(this.graph, { dims, budget: this.budget, backend }), failures: [] };
+    if (this.budget) return { plan: this.planFor(dims, this.budget), failures: [] };
     const least = smallest.planned.peakBytes;
     const failures: string[] = [];
     if (next() < 0.25) {
@@ -237,12 +245,18 @@ class Subject {
     }
     // Squared, so that tight budgets, where the loops are, come up more often.
     const bytes = least + Math.floor((smallest.unchunked.peakBytes - least) * next() ** 2);
-    return { plan: planGraph(this.graph, { dims, budget: { kind: 'bytes', bytes }, backend }), failures };
+    return { plan: this.planFor(dims, { kind: 'bytes', bytes }), failures };
+  }
+
+  private planFor(dims: Bindings, budget: Budget): Plan {
+    const { backend } = this.device;
+    const { costModel } = this;
+    return planGraph(this.graph, { dims, budget, backend, ...(costModel ? { costModel } : {}) });
   }
 
   private refuses(dims: Bindings, bytes: number): boolean {
     try {
-      planGraph(this.graph, { dims, budget: { kind: 'bytes', bytes }, backend: this.device.backend });
+      this.planFor(dims, { kind: 'bytes', bytes });
       return false;
     } catch (error) {
       if (error instanceof UserError) return true;

@@ -91,7 +91,14 @@ export function describePlan(plan: Plan, sources: SourceNames, modelFile: string
   ];
 }
 
-export function describeBudget({ budget, budgetBytes }: Pick<Plan, 'budget' | 'budgetBytes'>): string {
+export function describeBudget(plan: Pick<Plan, 'budget' | 'budgetBytes' | 'maxSlowdown'>): string {
+  const { maxSlowdown } = plan;
+  return maxSlowdown === undefined
+    ? budgetText(plan)
+    : `${budgetText(plan)} at ${signedPercent(maxSlowdown)} time at most`;
+}
+
+function budgetText({ budget, budgetBytes }: Pick<Plan, 'budget' | 'budgetBytes'>): string {
   switch (budget.kind) {
     case 'bytes':
       return `budget ${formatBytes(budget.bytes)}`;

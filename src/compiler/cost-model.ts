@@ -9,6 +9,8 @@ export interface KernelRates {
   readonly bytesPerSecond: number;
   /** Elements of a result with which a kernel reaches half of its rates: fewer leave lanes or cores idle. */
   readonly halfElements: number;
+  /** Elements of a row with which a kernel reaches half of its rates: shorter ones leave lanes idle. */
+  readonly halfRow: number;
 }
 
 /** Weights of the paper's cost L. The unit is the cost of one more dispatch. */
@@ -25,12 +27,12 @@ export interface Weights {
   readonly saturation: number;
 }
 
-/** How well a fit explains the times it was made from. */
+/** How well a fit explains what it was made from. */
 export interface FitError {
   readonly samples: number;
-  /** Median of |predicted − measured| ÷ measured. */
-  readonly medianRelativeError: number;
-  /** Share of the variance that the fit explains; of log times for kernels. */
+  /** Of kernels: median of |predicted − measured| ÷ measured. Of plans: median difference of slowdowns. */
+  readonly medianError: number;
+  /** Share of the variance that the fit explains: of log times for kernels, of slowdowns for plans. */
   readonly rSquared: number;
 }
 
@@ -45,12 +47,14 @@ export interface CostModel {
   /** Where and how, for people. */
   readonly note: string;
   readonly kernels: Readonly<Record<KernelClass, KernelRates>>;
+  /** Seconds that a module spends around every call: allocating, slicing, freeing. */
+  readonly moduleSeconds: number;
   readonly weights: Weights;
   readonly fit?: {
     readonly kernels: Readonly<Record<KernelClass, FitError>>;
-    /** Seconds that loops add, as L has it. */
+    /** Slowdowns of plans as L has them. */
     readonly weights: FitError;
-    /** Slowdowns of whole plans as the time model predicts them; errors are differences of slowdowns. */
+    /** The same slowdowns as the time model predicts them; `moduleSeconds` is fitted to them. */
     readonly slowdowns: FitError;
   };
 }

@@ -6,7 +6,7 @@ import type { AccessPattern } from '../ir/pattern.ts';
  * Kernels that are bound by the same things on a device, with rates of their own in the time model.
  *
  * - `matmul`: sums products of two operands (matmul, linear, einsum)
- * - `convolution`: the same, over windows
+ * - `convolution`: the same, over the places of an image
  * - `rows`: needs axes whole or sums over them (softmax, norms, reductions, pooling)
  * - `elementwise`: arithmetic on elements in order
  * - `copy`: moves elements without arithmetic, or reads or writes them out of order
@@ -28,6 +28,7 @@ export function kernelClass(
   attrs: Attrs,
   out: TensorType,
 ): KernelClass {
+  if (def.kernelClass) return def.kernelClass;
   if (def.flops(operands, attrs, out) === 0) return 'copy';
   const pattern = def.access?.(operands, attrs, out);
   if (!pattern) return 'rows';
@@ -35,8 +36,8 @@ export function kernelClass(
   const products = pattern.operands.filter((axes) =>
     axes.some(({ labels }) => labels.some((label) => sums.has(label))),
   ).length;
-  const windowed = [...pattern.operands.flat()].some(({ window }) => window !== undefined);
-  if (products > 1) return windowed || pattern.whole.length > 0 ? 'convolution' : 'matmul';
+  if (products > 1) return 'matmul';
+  const windowed = pattern.operands.flat().some(({ window }) => window !== undefined);
   return sums.size > 0 || windowed || pattern.whole.length > 0 ? 'rows' : 'elementwise';
 }
 

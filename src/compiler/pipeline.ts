@@ -5,7 +5,7 @@ import type { Backend } from '../ir/ops/op.ts';
 import type { Budget, Plan } from '../ir/plan.ts';
 import { verify } from '../ir/verify.ts';
 import { budgetBytes } from './budget.ts';
-import type { CostModel } from './cost-model.ts';
+import type { CostModel, Weights } from './cost-model.ts';
 import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
 import { lower } from './lower.ts';
@@ -30,6 +30,8 @@ export interface PlanOptions {
   readonly backend: Backend;
   /** The speed of the device (default: the figures that autochunk ships for the backend). */
   readonly costModel?: CostModel;
+  /** What the search goes by instead of the weights of the cost model: other plans for the same budget. */
+  readonly searchWeights?: Weights;
   /** Called after every pass with its time. */
   readonly onPass?: (name: string, ms: number) => void;
   /** Told of every obstacle the search met: which rule stopped a chunk flow, at which node; of equal layers, in the few searched. */
@@ -49,6 +51,12 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const { passes, pass, graphPass } = timePasses(options);
   const cap = checkCap(options.cap);
   const costModel = options.costModel ?? COST_MODELS[options.backend];
+  if (costModel.backend !== options.backend) {
+    throw new UserError(
+      `the cost model is of ${costModel.backend} (${costModel.adapter}), the plan is for ${options.backend}`,
+      { exitCode: 2 },
+    );
+  }
   const { weights } = costModel;
 
   const bound = graphPass('specialise', () => specialise(graph, options.dims));
@@ -64,7 +72,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
       select(ordered, {
         budget,
         cap,
-        weights,
+        weights: options.searchWeights ?? weights,
         signal: options.signal,
         ...(options.onRejection ? { onRejection: options.onRejection } : {}),
       }),
@@ -101,6 +109,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
     backend: options.backend,
     budget: options.budget,
     budgetBytes: budget ?? planned.peakBytes,
+    ...(options.cap === undefined ? {} : { capBytes: options.cap }),
     graph: chunked,
     program,
     unchunkedProgram,

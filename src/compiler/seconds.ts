@@ -8,6 +8,7 @@ import type { Program, Step, View } from '../ir/program.ts';
 import {
   contiguous,
   expandLayout,
+  foldAxes,
   type Layout,
   permuteLayout,
   reshapeLayout,
@@ -20,22 +21,30 @@ import { type KernelClass, kernelClass } from './kernel-class.ts';
 /** What one call of a kernel does. */
 export interface CallWork {
   readonly kind: KernelClass;
+  /** Passes over the operands: row statistics go before what is made of them. */
+  readonly passes: number;
   readonly flops: number;
-  /** Of operands and result, each read or written once. */
+  /** Of operands, read once a pass, and of the result. */
   readonly bytes: number;
   /** Of the result. */
   readonly elements: number;
+  /** Elements that the kernel goes through in one sweep. */
+  readonly row: number;
 }
 
 /**
- * Seconds of one call: the roofline (Williams et al., 2009) of its class, with the part of it that `elements` results
- * can use.
+ * Seconds of one call: the roofline (Williams et al., 2009) of its class, with the part of it that so many elements, in
+ * rows of such a length, can use.
  *
- *     dispatch + max(flops / flopsPerSecond, bytes / bytesPerSecond) · (elements + halfElements) / elements
+ *     passes · dispatch + max(flops / flopsPerSecond, bytes / bytesPerSecond)
+ *       · (1 + halfElements / elements) · (1 + halfRow / row)
  */
-export function callSeconds({ flops, bytes, elements }: Omit<CallWork, 'kind'>, rates: KernelRates): number {
+export function callSeconds(work: Omit<CallWork, 'kind'>, rates: KernelRates): number {
+  const { passes, flops, bytes, elements, row } = work;
+  if (elements === 0) return passes * rates.dispatchSeconds;
   const busy = Math.max(flops / rates.flopsPerSecond, bytes / rates.bytesPerSecond);
-  return rates.dispatchSeconds + (elements === 0 ? 0 : (busy * (elements + rates.halfElements)) / elements);
+  const idle = (1 + rates.halfElements / elements) * (1 + rates.halfRow / row);
+  return passes * rates.dispatchSeconds + busy * idle;
 }
 
 /** A call of a lowered program, with its shapes in numbers. */
@@ -50,11 +59,13 @@ export interface Call {
  * Seconds of a lowered program on a device: the sum over all calls that it makes, on the slices they are given. `bindings`
  * give the named dimensions of a program that was not specialised.
  */
-export const programSeconds = (program: Program, { kernels }: CostModel, bindings: Bindings = {}): number =>
-  callsOf(program, bindings).reduce(
-    (sum, { work, times }) => sum + times * callSeconds(work, kernels[work.kind]),
+export function programSeconds(program: Program, costModel: CostModel, bindings: Bindings = {}): number {
+  const { kernels, moduleSeconds } = costModel;
+  return callsOf(program, bindings).reduce(
+    (sum, { work, times }) => sum + times * (moduleSeconds + callSeconds(work, kernels[work.kind])),
     0,
   );
+}
 
 /**
  * The calls that a lowered program makes. What causal masks leave out makes the work of a loop grow evenly from its first
@@ -94,7 +105,7 @@ class Walk {
           break;
         }
         case 'call': {
-          const work = this.#work(step.node, step.operands, step.into, bindings);
+          const work = this.#work(step, bindings);
           this.calls.push({ node: step.node, work, times });
           break;
         }
@@ -121,14 +132,12 @@ class Walk {
     if (rest > 0) at(full, rest, times);
   }
 
-  #work(node: OpNode, operands: readonly ValueId[], into: ValueId, bindings: Bindings): CallWork {
+  #work({ node, operands, into, scratch }: Step & { kind: 'call' }, bindings: Bindings): CallWork {
     const seen = operands.map((id) => this.#value(id));
     const target = this.#value(into);
     const out = { shape: evalShape(node.shape, bindings), dtype: node.dtype };
-    return workOfCall(opDef(node.op), seen, evalAttrs(node.attrs, bindings), out, [
-      ...seen.map(({ layout }) => layout),
-      target.layout,
-    ]);
+    const layouts = [...seen.map(({ layout }) => layout), target.layout];
+    return workOfCall(opDef(node.op), seen, evalAttrs(node.attrs, bindings), out, layouts, scratch.length);
   }
 
   #value(id: ValueId): Seen {
@@ -136,28 +145,50 @@ class Walk {
   }
 }
 
-/** What a call does, its shapes in numbers; `layouts` are those of operands and result. */
+/** What a call does, its shapes in numbers; `layouts` are those of operands and result. Every scratch takes a pass to fill. */
 export function workOfCall(
   def: OpDef,
   operands: readonly TensorType[],
   attrs: OpNode['attrs'],
   out: TensorType,
   layouts: readonly Layout[],
+  scratch: number,
 ): CallWork {
   const kind = kernelClass(def, operands, attrs, out);
   const elements = count(out.shape);
   // What only moves elements reads no more of an operand than it writes: the rows of a table that are asked for.
   const most = kind === 'copy' ? elements : Number.POSITIVE_INFINITY;
-  const moved = operands.reduce((sum, { shape }) => sum + Math.min(count(shape), most), elements);
+  const read = operands.reduce((sum, { shape }) => sum + Math.min(count(shape), most), 0);
+  const passes = 1 + scratch;
   return {
     kind: kind === 'elementwise' && layouts.some(isScattered) ? 'copy' : kind,
+    passes,
     flops: def.flops(operands, attrs, out),
-    bytes: BYTES_PER_ELEMENT * moved,
+    bytes: BYTES_PER_ELEMENT * (passes * read + elements),
     elements,
+    row: rowOf(kind, operands, out, layouts),
   };
 }
 
 const count = (shape: Shape): number => shape.reduce<number>((product, dim) => product * (dim as number), 1);
+
+/**
+ * Sums of products sweep along the last axis of the result, row kernels along that of what they reduce, the others along
+ * what lies in memory as one axis.
+ */
+function rowOf(
+  kind: KernelClass,
+  operands: readonly TensorType[],
+  out: TensorType,
+  layouts: readonly Layout[],
+): number {
+  const last = ({ shape }: TensorType): number => Math.max(1, (shape.at(-1) as number | undefined) ?? 1);
+  if (kind === 'matmul' || kind === 'convolution') return last(out);
+  if (kind === 'rows') return Math.max(last(out), ...operands.slice(0, 1).map(last));
+  const target = layouts.at(-1) as Layout;
+  const same = layouts.filter(({ shape }) => shape.join() === target.shape.join());
+  return Math.max(1, foldAxes(same)[0]?.shape.at(-1) ?? 1);
+}
 
 /** Do neighbours along the innermost axis lie apart in memory? One element that is read again and again does not count. */
 function isScattered({ shape, strides }: Layout): boolean {

@@ -83,6 +83,10 @@ export interface Plan {
   readonly budget: Budget;
   /** The budget in bytes (`min`: the planned peak). */
   readonly budgetBytes: number;
+  /** The most predicted slowdown that was allowed; absent where time did not matter. */
+  readonly maxSlowdown?: number;
+  /** Largest single storage that was allowed, in bytes; absent where none was too large. */
+  readonly capBytes?: number;
   /** The specialised graph, with loops. */
   readonly graph: Graph;
   readonly program: Program;

@@ -3,7 +3,7 @@ import { formatBytes } from '../ir/bytes.ts';
 import type { LoopNode, Node } from '../ir/node.ts';
 import type { CostTerms, LoopReport, Plan } from '../ir/plan.ts';
 import { formatPercent, formatTable, plural } from './format.ts';
-import { describePlan, summarisePlan } from './summary.ts';
+import { type CapSource, describePlan, summarisePlan } from './summary.ts';
 
 /** What `explain --json` says: everything an {@link Explanation} holds, with the plan as `compile --json` shows it. */
 export const explanationJson = ({ plan, unmet, limit, nodes }: Explanation): object => ({
@@ -16,9 +16,11 @@ export const explanationJson = ({ plan, unmet, limit, nodes }: Explanation): obj
 });
 
 /** An explanation for the terminal. */
-export function describeExplanation({ plan, limit, nodes }: Explanation): string {
+export function describeExplanation({ plan, limit, nodes }: Explanation, capSource?: CapSource): string {
   const asked = nodes.map((node) => describeNode(node, plan));
-  return [describePlan(plan), ...describeLoops(plan), ...asked, describeLimit(limit, plan)].join('\n');
+  return [describePlan(plan, capSource), ...describeLoops(plan), ...asked, describeLimit(limit, plan)].join(
+    '\n',
+  );
 }
 
 /** Loops that differ only in where they are read as one entry. */

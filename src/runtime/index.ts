@@ -16,7 +16,7 @@ export { dispatchFolded } from './kernels/fold.ts';
 export * as k from './kernels/index.ts';
 export type { KernelOptions, ScratchOptions } from './kernels/options.ts';
 export { registerKernel, type UserCall, type UserKernel } from './kernels/user.ts';
-export { type BackendInfo, listBackends, type OpenOptions, openDevice } from './open.ts';
+export { type BackendInfo, inspectBackend, listBackends, type OpenOptions, openDevice } from './open.ts';
 export { loadParameters, measure, type ParameterData, type ParameterSpec } from './params.ts';
 export type { DeviceRun, RunMemory, RunOptions, RunProgress } from './run.ts';
 export type { Storage } from './storage.ts';

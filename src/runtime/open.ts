@@ -1,11 +1,11 @@
 import { UnsupportedError, UserError } from '../errors.ts';
-import { CpuDevice } from './cpu/device.ts';
+import { CPU_STORAGE_BYTES, CpuDevice } from './cpu/device.ts';
 import type { BackendName, Device } from './device.ts';
 import { assertGpujsVersion } from './gpujs/version.ts';
 import type { KernelChoice } from './tuned.ts';
-import { WebasmDevice, webasmAbsence } from './webasm/device.ts';
+import { WEBASM_STORAGE_BYTES, WebasmDevice, webasmAbsence } from './webasm/device.ts';
 import { defaultThreads, findThreads } from './webasm/threads/host.ts';
-import { findAdapter } from './webgpu/adapter.ts';
+import { findAdapter, GUARANTEED_STORAGE_BYTES, maxStorageBytes } from './webgpu/adapter.ts';
 import { WebgpuDevice } from './webgpu/device.ts';
 
 /** What a backend offers on this machine. */
@@ -16,6 +16,8 @@ export interface BackendInfo {
   readonly adapter?: string;
   /** A software adapter: works when asked for by name, never chosen by `auto`. */
   readonly software?: boolean;
+  /** Largest single storage in bytes; where the backend is not available, what it offers everywhere. */
+  readonly maxStorageBytes: number;
   /** Why it is not available, or why `auto` passes it over. */
   readonly reason?: string;
 }
@@ -24,27 +26,33 @@ const BACKENDS = ['webgpu', 'webasm', 'cpu'] as const satisfies readonly Backend
 
 /** Every backend with its adapter, or the reason for its absence, best first. */
 export async function listBackends(): Promise<BackendInfo[]> {
-  return Promise.all(BACKENDS.map(inspect));
+  return Promise.all(BACKENDS.map(inspectBackend));
 }
 
-async function inspect(backend: BackendName): Promise<BackendInfo> {
+/** What one backend offers on this machine, without opening a device. */
+export async function inspectBackend(backend: BackendName): Promise<BackendInfo> {
   switch (backend) {
     case 'webgpu': {
       const found = await findAdapter();
-      if ('reason' in found) return { backend, available: false, reason: found.reason };
-      const info = { backend, available: true, adapter: found.name, software: found.software };
-      return found.software
+      if ('reason' in found) {
+        const { reason } = found;
+        return { backend, available: false, maxStorageBytes: GUARANTEED_STORAGE_BYTES, reason };
+      }
+      const { name: adapter, software } = found;
+      const most = maxStorageBytes(found.adapter.limits);
+      const info = { backend, available: true, adapter, software, maxStorageBytes: most };
+      return software
         ? { ...info, reason: 'a software adapter is used only when webgpu is asked for by name' }
         : info;
     }
     case 'webasm': {
       const reason = webasmAbsence();
       return reason === undefined
-        ? { backend, available: true, adapter: 'WebAssembly SIMD' }
-        : { backend, available: false, reason };
+        ? { backend, available: true, adapter: 'WebAssembly SIMD', maxStorageBytes: WEBASM_STORAGE_BYTES }
+        : { backend, available: false, maxStorageBytes: WEBASM_STORAGE_BYTES, reason };
     }
     case 'cpu':
-      return { backend, available: true, adapter: 'JavaScript' };
+      return { backend, available: true, adapter: 'JavaScript', maxStorageBytes: CPU_STORAGE_BYTES };
     default:
       return backend satisfies never;
   }

@@ -3,7 +3,7 @@ import { useCli } from './support.ts';
 
 const cli = useCli();
 
-it.each(['', 'compile', 'run', 'inspect', 'explain', 'maxlen', 'verify', 'bench'])(
+it.each(['', 'compile', 'run', 'inspect', 'explain', 'maxlen', 'verify', 'bench', 'tune'])(
   'autochunk %s --help',
   async (command) => {
     const ran = await cli.run(...(command === '' ? [] : [command]), '--help');

@@ -13,11 +13,13 @@ const rates = (over: Partial<KernelRates> = {}): KernelRates => ({
   flopsPerSecond: 1e9,
   bytesPerSecond: 1e9,
   halfElements: 0,
+  halfRow: 0,
   ...over,
 });
 
 const model = (over: Partial<Record<KernelClass, Partial<KernelRates>>> = {}): CostModel => ({
   ...COST_MODELS.webasm,
+  moduleSeconds: 0,
   kernels: Object.fromEntries(
     KERNEL_CLASSES.map((kind) => [kind, rates(over[kind])]),
   ) as CostModel['kernels'],
@@ -43,20 +45,21 @@ describe('callsOf', () => {
     ];
     const program = lower(b.build(Object.fromEntries(outputs.map((value) => [value, value]))));
     const calls = callsOf(program).map(
-      ({ node, work }) => `${node.op}: ${work.kind}, ${work.flops} flops, ${work.bytes} bytes`,
+      ({ node, work }) =>
+        `${node.op}: ${work.kind}, ${work.flops} flops, ${work.bytes} bytes, rows of ${work.row}`,
     );
     expect(calls).toMatchInlineSnapshot(`
       [
-        "matmul: matmul, 1280 flops, 992 bytes",
-        "einsum: matmul, 1280 flops, 992 bytes",
-        "conv2d: convolution, 7056 flops, 1976 bytes",
-        "softmax: rows, 2560 flops, 1024 bytes",
-        "sum: rows, 128 flops, 544 bytes",
-        "maxPool2d: rows, 256 flops, 1552 bytes",
-        "gelu: elementwise, 1024 flops, 1024 bytes",
-        "relu: copy, 128 flops, 1024 bytes",
-        "embedding: copy, 0 flops, 1056 bytes",
-        "concat: copy, 0 flops, 2048 bytes",
+        "matmul: matmul, 1280 flops, 992 bytes, rows of 5",
+        "einsum: matmul, 1280 flops, 992 bytes, rows of 5",
+        "conv2d: convolution, 7056 flops, 1976 bytes, rows of 7",
+        "softmax: rows, 2560 flops, 2048 bytes, rows of 16",
+        "sum: rows, 128 flops, 544 bytes, rows of 16",
+        "maxPool2d: rows, 256 flops, 1552 bytes, rows of 9",
+        "gelu: elementwise, 1024 flops, 1024 bytes, rows of 128",
+        "relu: copy, 128 flops, 1024 bytes, rows of 8",
+        "embedding: copy, 0 flops, 1056 bytes, rows of 128",
+        "concat: copy, 0 flops, 2048 bytes, rows of 256",
       ]
     `);
   });
@@ -64,11 +67,14 @@ describe('callsOf', () => {
 
 describe('programSeconds', () => {
   it('is the roofline of every call', () => {
-    const work = { flops: 3000, bytes: 2000, elements: 100 };
+    const work = { passes: 1, flops: 3000, bytes: 2000, elements: 100, row: 10 };
     expect(callSeconds(work, rates())).toBeCloseTo(1e-6 + 3e-6, 15);
     expect(callSeconds(work, rates({ bytesPerSecond: 1e8 }))).toBeCloseTo(1e-6 + 2e-5, 15);
     expect(callSeconds(work, rates({ halfElements: 300 }))).toBeCloseTo(1e-6 + 4 * 3e-6, 15);
-    expect(callSeconds({ flops: 0, bytes: 0, elements: 0 }, rates({ halfElements: 3 }))).toBe(1e-6);
+    expect(callSeconds({ ...work, passes: 3 }, rates())).toBeCloseTo(3e-6 + 3e-6, 15);
+    expect(callSeconds(work, rates({ halfRow: 5 }))).toBeCloseTo(1e-6 + 1.5 * 3e-6, 15);
+    const none = { passes: 1, flops: 0, bytes: 0, elements: 0, row: 1 };
+    expect(callSeconds(none, rates({ halfElements: 3 }))).toBe(1e-6);
   });
 
   it('counts a loop once an iteration, the last one at its own length', () => {
@@ -86,6 +92,8 @@ describe('programSeconds', () => {
     expect(programSeconds(planned.unchunkedProgram, onlyDispatches)).toBeCloseTo(unchunked * 1e-6, 12);
     expect(programSeconds(planned.program, onlyDispatches)).toBeCloseTo(calls * 1e-6, 12);
     expect(calls).toBeGreaterThan(unchunked);
+    const around = programSeconds(planned.program, { ...onlyDispatches, moduleSeconds: 1e-6 });
+    expect(around).toBeCloseTo(calls * 2e-6, 12);
   });
 
   it('predicts no slowdown for a plan without loops, and the slowdown of the two programs for others', () => {

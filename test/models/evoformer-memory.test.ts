@@ -113,7 +113,13 @@ test("OpenFold's loops compute the same, in the memory estimated for them", asyn
   const byHand = placeByHand(compiled.graph, openFoldLoops(compiled.graph));
   const program = lower(byHand);
   const device = await runtime.openDevice({ backend: 'webasm' });
-  const hand = { ...compiled, graph: byHand, program, planned: estimate(program), arena: assignOffsets(program) };
+  const hand = {
+    ...compiled,
+    graph: byHand,
+    program,
+    planned: estimate(program),
+    arena: assignOffsets(program),
+  };
   expect((await comparePlan(hand, device)).failures).toEqual([]);
   await device.destroy();
 });

@@ -65,6 +65,7 @@ function convolution(operands: readonly TensorType[], attrs: Attrs) {
 
 const conv2d: OpDef = {
   name: 'conv2d',
+  kernelClass: 'convolution',
   summary: 'convolution of [n, c, rows, columns] with [out, c / groups, kernel rows, kernel columns]',
   defaults: UNIT_WINDOWS,
   infer(operands, attrs) {
@@ -193,6 +194,7 @@ const tiles = (windows: Windows, extra: readonly [number, number], axis: 0 | 1):
 
 const convTranspose2d: OpDef = {
   name: 'convTranspose2d',
+  kernelClass: 'convolution',
   summary:
     'transposed convolution of [n, c, rows, columns] with [c, out / groups, kernel rows, kernel columns]',
   defaults: { ...UNIT_WINDOWS, outputPadding: [0, 0] },

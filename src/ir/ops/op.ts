@@ -38,6 +38,8 @@ export interface OpDef {
   layout?(operand: Layout, attrs: Attrs, shape: readonly number[]): Layout | undefined;
   /** Shapes of the temporary storages the kernel needs while it runs. */
   scratch?(operands: readonly TensorType[], attrs: Attrs, out: TensorType): readonly Shape[];
+  /** For kernels that are bound by other things than their pattern tells (the time model has rates for them). */
+  readonly kernelClass?: 'convolution';
   /** The op in float64. */
   reference(operands: readonly RefTensor[], attrs: Attrs, shape: readonly number[]): Float64Array;
 }

@@ -3,11 +3,14 @@ import { BaseDevice, type BoundView } from '../base-device.ts';
 import { compileForCpu } from '../gpujs/cpu.ts';
 import type { Kernel } from '../kernel.ts';
 
+/** Largest single storage. */
+export const CPU_STORAGE_BYTES = 2 ** 32 - 4;
+
 /** Plain JavaScript: the slow reference. Runs every kernel at once when it is dispatched. */
 export class CpuDevice extends BaseDevice<Float32Array> {
   override readonly backend = 'cpu';
   override readonly adapter = 'JavaScript';
-  override readonly maxStorageBytes = 2 ** 32 - 4;
+  override readonly maxStorageBytes = CPU_STORAGE_BYTES;
   #inUse = 0;
   #highest = 0;
 

@@ -9,9 +9,15 @@ import { Arena } from './arena.ts';
 import { GemmExecutor } from './gemm/executor.ts';
 import { WORKSPACE_BYTES } from './gemm/module.ts';
 import { Runner } from './runner.ts';
-import type { ThreadHost } from './threads/host.ts';
+import { MOST_BY_DEFAULT, type ThreadHost } from './threads/host.ts';
 
 const LIMIT = MAX_PAGES * PAGE_BYTES - MARGIN_ELEMENTS * 4;
+
+/**
+ * Largest single storage on every machine: all that a memory of 4 GiB holds beside the executor's own and the workspaces of
+ * as many threads as a device starts by itself.
+ */
+export const WEBASM_STORAGE_BYTES = LIMIT - ARENA_START - MOST_BY_DEFAULT * WORKSPACE_BYTES;
 
 /** A module with one SIMD instruction: valid where SIMD is supported. */
 const SIMD_PROBE = Uint8Array.of(

@@ -13,6 +13,19 @@ export interface NoAdapter {
   readonly reason: string;
 }
 
+/** Largest storage buffer that WebGPU promises on every adapter: `maxStorageBufferBindingSize` of the specification. */
+export const GUARANTEED_STORAGE_BYTES = 128 * 2 ** 20;
+
+/** Largest single storage under some limits. */
+export function maxStorageBytes({
+  maxStorageBufferBindingSize,
+  maxBufferSize,
+}: Pick<GPUSupportedLimits, 'maxStorageBufferBindingSize' | 'maxBufferSize'>): number {
+  const largest = Math.min(maxStorageBufferBindingSize, maxBufferSize);
+  // Kernels index elements with i32.
+  return Math.min(Math.floor(largest / 256) * 256, 2 ** 32 - 256);
+}
+
 const SOFTWARE = /swiftshader|llvmpipe|lavapipe|software|basic render/i;
 
 /** A fresh WebGPU adapter: the browser's, or in Node that of the `webgpu` package. */

@@ -1,7 +1,7 @@
 import { InternalError, UnsupportedError, UserError } from '../../errors.ts';
 import { BaseDevice, type BoundView } from '../base-device.ts';
 import type { Kernel } from '../kernel.ts';
-import { findAdapter } from './adapter.ts';
+import { findAdapter, maxStorageBytes } from './adapter.ts';
 import { WebgpuExecutor } from './executor.ts';
 import { BufferPool } from './pool.ts';
 
@@ -38,9 +38,7 @@ export class WebgpuDevice extends BaseDevice<GPUBuffer> {
     super();
     this.#gpu = gpu;
     this.adapter = adapter;
-    const largest = Math.min(gpu.limits.maxStorageBufferBindingSize, gpu.limits.maxBufferSize);
-    // Kernels index elements with i32.
-    this.maxStorageBytes = Math.min(Math.floor(largest / 256) * 256, 2 ** 32 - 256);
+    this.maxStorageBytes = maxStorageBytes(gpu.limits);
     this.#executor = new WebgpuExecutor(gpu);
     this.#pool = new BufferPool(gpu, () => this.#executor.forgetBuffers());
     void gpu.lost.then((info) => {

@@ -17,7 +17,7 @@ export interface ThreadHost {
 }
 
 /** More threads than this only when asked for: each takes memory of its own, and few operations are large enough. */
-const MOST_BY_DEFAULT = 16;
+export const MOST_BY_DEFAULT = 16;
 
 export const defaultThreads = ({ cores }: ThreadHost): number => Math.min(cores, MOST_BY_DEFAULT);
 
