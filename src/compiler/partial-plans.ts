@@ -1,9 +1,7 @@
-import { invariant } from '../errors.ts';
 import type { Graph, ValueId } from '../ir/node.ts';
-import { loopCost, sharesOf } from './cost.ts';
+import { choiceCost } from './choice-cost.ts';
 import type { Weights } from './cost-model.ts';
-import { evaluate } from './evaluate.ts';
-import { choicesOf, type Family, familyOf, innerCost, keyOf, replaceInner } from './family.ts';
+import { choicesOf, type Family, familyOf, keyOf, replaceInner } from './family.ts';
 import type { GraphIndex } from './graph-index.ts';
 import type { Candidate } from './ranking.ts';
 import { arrange, type Choice, type Region, renameChoice, sketchLoops } from './region.ts';
@@ -108,21 +106,7 @@ export class PartialPlans {
 
   /** A family with other chunk sizes or other loops inside, its cost recomputed. */
   remodelled(family: Family, model: Choice): Family {
-    const { state } = this.empty;
-    const evaluation = evaluate(state, model.region);
-    invariant(evaluation !== undefined, 'a chosen region is not convex');
-    const { arrangement, loop, calls } = evaluation;
-    const { types } = state.index;
-    const cost = loopCost(
-      arrangement.inside,
-      loop,
-      calls.length,
-      model.chunkSize,
-      types,
-      this.#weights,
-      sharesOf(model.region, model.chunkSize, types),
-    ).total;
-    return familyOf(model, family.repeats, cost + innerCost(state.index, model, this.#weights));
+    return familyOf(model, family.repeats, choiceCost(this.empty.state, model, this.#weights));
   }
 
   /** Plans that do not go on take memory, and are rarely met again. */

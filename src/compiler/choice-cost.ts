@@ -1,0 +1,19 @@
+import { invariant } from '../errors.ts';
+import { loopCost, sharesOf } from './cost.ts';
+import type { Weights } from './cost-model.ts';
+import { evaluate } from './evaluate.ts';
+import { innerCost } from './family.ts';
+import type { Choice } from './region.ts';
+import type { State } from './state.ts';
+
+/** L of a loop and of those inside it. `state`: the graph without loops. */
+export function choiceCost(state: State, choice: Choice, weights: Weights): number {
+  const evaluation = evaluate(state, choice.region);
+  invariant(evaluation !== undefined, 'a chosen region is not convex');
+  const { arrangement, loop, calls } = evaluation;
+  const { types } = state.index;
+  const { region, chunkSize } = choice;
+  const shares = sharesOf(region, chunkSize, types);
+  const { total } = loopCost(arrangement.inside, loop, calls.length, chunkSize, types, weights, shares);
+  return total + innerCost(state.index, choice, weights);
+}
