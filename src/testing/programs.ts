@@ -15,8 +15,9 @@ export interface ProgramConstraints {
 }
 
 /**
- * Random DSL programs over one or two inputs with the named dimension `N`: element-wise maps with broadcasting,
- * products, attention, norms, softmax, reductions and views, in any order. They shrink to fewer statements and smaller
+ * Random DSL programs over one or two inputs with the named dimension `N`, the first donated or not: element-wise maps with
+ * broadcasting, products, einsum, attention with and without projections, gated and residual layers, norms, softmax, convolutions,
+ * pooling, reductions and views, in any order, with one output or several. They shrink to fewer statements and smaller
  * numbers, and always print as a runnable module (`program.source`).
  */
 export function programs({
@@ -29,10 +30,13 @@ export function programs({
     fc.tuple(extent, extent).map(([heads, d]) => [heads, 'N', d]),
     fc.tuple(extent, extent).map(([a, b]) => [a, b]),
     fc.constant(['N']),
+    fc.tuple(extent, extent).map(([channels, columns]) => [1, channels, 'N', columns]),
+    fc.tuple(extent, extent, extent).map(([channels, ...sides]) => ['N', channels, ...sides]),
   );
   const spec: fc.Arbitrary<ProgramSpec> = fc.record({
     n: fc.integer({ min: 1, max: maxN }),
     inputs: fc.array(shape, { minLength: 1, maxLength: 2 }),
+    donated: fc.nat({ max: 1 }),
     instructions: fc.array(fc.array(fc.nat({ max: 99 }), { minLength: 4, maxLength: 6 }), {
       minLength: 1,
       maxLength: maxStatements,

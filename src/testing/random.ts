@@ -32,7 +32,9 @@ export function randomData(graph: Pick<Graph, 'inputs' | 'params'>, seed: number
   };
   const param = (value: GraphParam): Float32Array => {
     if (value.shape.length < 2) return fill(value, () => 1 + 0.5 * (next() - 0.5));
-    const scale = Math.sqrt(3 / Number(value.shape.at(-1)));
+    // The weights of convolutions sum over all axes but the first.
+    const summed = evalShape(value.shape.slice(value.shape.length > 2 ? 1 : -1), {});
+    const scale = Math.sqrt(3 / (sizeOf(summed) as number));
     return fill(value, () => scale * (2 * next() - 1));
   };
   return {
