@@ -1,11 +1,8 @@
-import { definedBy, type ValueId } from '../ir/node.ts';
 import { type Candidates, TRIED, WINDOW } from './candidates.ts';
-import { loopPeak } from './evaluate.ts';
-import { keyOf } from './family.ts';
+import { axesOf, keyOf } from './family.ts';
 import type { PartialPlan, PartialPlans } from './partial-plans.ts';
-import { prospect } from './prospect.ts';
-import { compareStates, distinct, lowerThan, type Outlook } from './ranking.ts';
-import type { Region } from './region.ts';
+import { compareStates, lowerThan, type Outlook } from './ranking.ts';
+import { extended, repaired } from './repair.ts';
 import { fits } from './state.ts';
 
 export interface BeamOptions {
@@ -16,7 +13,10 @@ export interface BeamOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-const BEAM = 4;
+/** The beam is the wider the smaller the graph is: for that many nodes altogether, within limits. */
+const NODES = 320;
+const NARROWEST = 4;
+const WIDEST = 16;
 /** Every step of a plan covers all repeats of a region, so that plans are short even for deep models. */
 const MAX_STEPS = 24;
 
@@ -25,18 +25,22 @@ export class BeamSearch {
   readonly #plans: PartialPlans;
   readonly #candidates: Candidates;
   readonly #options: BeamOptions;
+  readonly #width: number;
 
   constructor(plans: PartialPlans, candidates: Candidates, options: BeamOptions) {
     this.#plans = plans;
     this.#candidates = candidates;
     this.#options = options;
+    const { nodes } = plans.empty.state.graph;
+    const width = Math.round(NODES / Math.max(1, nodes.length));
+    this.#width = options.beam ?? Math.min(WIDEST, Math.max(NARROWEST, width));
   }
 
   /** Beam search by cost. Every step brings the node at the peak within the budget. */
   cheapest(budget: number): PartialPlan | undefined {
     let beam = [this.#plans.empty];
     let best: PartialPlan | undefined;
-    const width = this.#options.beam ?? BEAM;
+    const width = this.#width;
     for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
       const next = new Map<string, { child: PartialPlan; from: PartialPlan }>();
       for (const from of beam) {
@@ -63,11 +67,10 @@ export class BeamSearch {
   leastPeak(): PartialPlan {
     let beam = [this.#plans.empty];
     let best = this.#plans.empty;
-    const width = this.#options.beam ?? BEAM;
     for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
-      beam = this.#lower(beam, width)
-        .sort((a, b) => compareStates(a.state, b.state) || a.cost - b.cost)
-        .slice(0, width);
+      const lower = this.#lower(beam, this.#width);
+      lower.sort((a, b) => compareStates(a.state, b.state) || a.cost - b.cost);
+      beam = this.#few(lower);
       this.#plans.forget(beam);
       if (beam[0] && lowerThan(beam[0].state, best.state)) best = beam[0];
     }
@@ -88,8 +91,10 @@ export class BeamSearch {
       goesOn.add(from);
       lower.set(keyOf(child.families), child);
     }
+    const repair = { window: this.#options.window ?? WINDOW, tried: TRIED, enough: width };
     for (const from of beam.filter((one) => !goesOn.has(one))) {
-      for (const child of this.#repaired(from, width)) lower.set(keyOf(child.families), child);
+      for (const child of repaired(this.#plans, this.#candidates, from, repair))
+        lower.set(keyOf(child.families), child);
     }
     return [...lower.values()];
   }
@@ -97,58 +102,21 @@ export class BeamSearch {
   /** Plans with one loop more, and what their memory is expected to be. */
   #next(from: PartialPlan): { from: PartialPlan; child: PartialPlan; expected: Outlook }[] {
     this.#options.signal?.throwIfAborted();
-    return this.#candidates.lowering(from).map((candidate) => {
-      const { child, family } = this.#plans.extend(from, candidate, candidate.peak);
-      return { from, child, expected: prospect(from.state, candidate, family.repeats) };
-    });
+    return this.#candidates
+      .lowering(from)
+      .map((candidate) => ({ from, ...extended(this.#plans, from, candidate) }));
   }
 
-  /**
-   * Lower plans than one that no further loop lowers: loops near its peak stand in the way of a better one, and are left
-   * out for it.
-   */
-  #repaired(partial: PartialPlan, width: number): PartialPlan[] {
-    const { state, families } = partial;
-    const { window = WINDOW } = this.#options;
-    const node = state.index.graph.nodes[state.peakAt];
-    const peak = node && definedBy(node)[0];
-    if (families.length === 0 || state.oversized.length > 0 || !peak) return [];
-    const { definedAt } = this.#plans.empty.state.index;
-    const isNear = (id: ValueId): boolean =>
-      Math.abs((definedAt.get(id) as number) - (definedAt.get(peak.id) as number)) <= window;
-    const near = families.flatMap(({ repeats }) => repeats.filter(({ region }) => isAny(region, isNear)));
-    const next: { child: PartialPlan; expected: Outlook }[] = [];
-    for (const dropped of [...near.map((repeat) => [repeat]), ...(near.length > 1 ? [near] : [])]) {
-      const fewer = this.#plans.without(families, (repeat) => dropped.includes(repeat));
-      const free = new Set(dropped.flatMap(({ region }) => [...region.cuts.keys()]));
-      const at = fewer.state.index.definedAt.get(peak.id) as number;
-      const spot = { state: fewer.state, at, kind: 'peak' } as const;
-      const candidates = this.#candidates
-        .promising(spot, state.peak - 1)
-        .filter(
-          (evaluation) =>
-            isAny(evaluation.region, (id) => free.has(id)) &&
-            Math.max(loopPeak(evaluation, 1), evaluation.aroundBytes - 1) < state.peak,
-        )
-        .map((evaluation) => this.#candidates.at(spot, evaluation, 1))
-        .sort((a, b) => a.peak - b.peak || a.cost - b.cost);
-      for (const candidate of distinct(candidates, TRIED)) {
-        const repeats = this.#plans.repeats(candidate.evaluation.region);
-        const values = new Set(repeats.flatMap(({ region }) => [...region.cuts.keys()]));
-        const others = this.#plans.without(families, ({ region }) => isAny(region, (id) => values.has(id)));
-        const { child, family } = this.#plans.extend(others, candidate, candidate.peak);
-        const expected = prospect(others.state, candidate, family.repeats);
-        if (lowerThan(expected, state)) next.push({ child, expected });
-      }
-    }
-    next.sort((a, b) => compareStates(a.expected, b.expected) || a.child.cost - b.child.cost);
-    const lower = new Set<PartialPlan>();
-    for (const { child } of next) {
-      if (lower.size === width) break;
-      if (lowerThan(child.state, state)) lower.add(child);
-    }
-    return [...lower];
+  /** Half of the beam are the best, the others the best that cut something else. */
+  #few(plans: readonly PartialPlan[]): PartialPlan[] {
+    const best = plans.slice(0, Math.ceil(this.#width / 2));
+    const seen = new Set(best.map(({ families }) => axesOf(families)));
+    const others = plans.slice(best.length).filter(({ families }) => {
+      const axes = axesOf(families);
+      return !seen.has(axes) && seen.add(axes);
+    });
+    const few = new Set([...best, ...others].slice(0, this.#width));
+    for (const plan of plans) if (few.size < this.#width) few.add(plan);
+    return plans.filter((plan) => few.has(plan));
   }
 }
-
-const isAny = ({ cuts }: Region, is: (id: ValueId) => boolean): boolean => [...cuts.keys()].some(is);

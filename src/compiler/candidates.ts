@@ -28,6 +28,9 @@ export const WINDOW = 40;
 const CHEAPEST = 4;
 export const TRIED = 2 * CHEAPEST;
 
+/** So many regions are all evaluated. */
+const FEW = 64;
+
 /** The loops worth trying where a partial plan exceeds a budget or the cap. What is found is kept: plans resemble each other. */
 export class Candidates {
   readonly #options: CandidateOptions;
@@ -61,12 +64,12 @@ export class Candidates {
     return distinct([...cheapest, ...hinted.sort(least).slice(0, TRIED)], TRIED);
   }
 
-  /** Candidates that lower the peak of a partial plan as far as they can. */
-  lowering(partial: PartialPlan): Candidate[] {
+  /** Candidates that lower the peak of a partial plan as far as they can, or at another node that runs at the peak. */
+  lowering(partial: PartialPlan, at?: number): Candidate[] {
     const { state } = partial;
     const candidates: Candidate[] = [];
     const tooLarge = state.oversized.length > 0;
-    const spot = this.#spot(partial, tooLarge ? state.peak : state.peak - 1);
+    const spot = this.#spot(partial, tooLarge ? state.peak : state.peak - 1, at);
     for (const evaluation of this.promising(spot, undefined)) {
       const peak = loopPeak(evaluation, 1);
       if ((peak >= state.peak && !tooLarge) || evaluation.aroundBytes > state.peak) continue;
@@ -79,8 +82,8 @@ export class Candidates {
   }
 
   /** Where a partial plan exceeds the budget or, where it does not, the cap. */
-  #spot({ state, families }: PartialPlan, budget: number): Spot {
-    return locate(state, families, state.peak > budget ? 'peak' : 'oversized', this.#options.cap);
+  #spot({ state, families }: PartialPlan, budget: number, at?: number): Spot {
+    return locate(state, families, state.peak > budget ? 'peak' : 'oversized', this.#options.cap, at);
   }
 
   /**
@@ -118,6 +121,7 @@ export class Candidates {
 
   #best(regions: readonly Region[], { state, kind }: Spot, budget: number | undefined): Region[] {
     const { weights, cap } = this.#options;
+    if (regions.length <= FEW) return [...regions];
     const limit = kind === 'peak' ? (budget ?? state.peak - 1) : Number.POSITIVE_INFINITY;
     const outlines = regions
       .flatMap((region) => outline(state, region, weights) ?? [])

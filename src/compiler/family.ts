@@ -91,3 +91,15 @@ export function regionKey({ cuts, extent }: Region): string {
   const [id, cut] = [...cuts].at(-1) as [ValueId, NodeCut];
   return `${[...cuts.keys()].join(' ')} ${id} ${describeCut(cut)} ${cut.multiple} ${extent}`;
 }
+
+/** Text that plans share whose loops cut the same, however many nodes they have. */
+export const axesOf = (families: readonly Family[]): string =>
+  families
+    .map(({ model }) => axesOfChoice(model))
+    .sort()
+    .join('|');
+
+function axesOfChoice({ region: { cuts, extent }, inner = [] }: Choice): string {
+  const last = [...cuts.values()].at(-1) as NodeCut;
+  return `${extent} ${describeCut(last)} [${inner.map(axesOfChoice).sort().join(';')}]`;
+}

@@ -72,6 +72,7 @@ interface Body extends Pick<Outline, 'key'> {
   readonly bytes: readonly Growth[];
   readonly kernels: readonly OpNode[];
   readonly results: readonly LoopResult[];
+  /** Results that are those of a loop around are written where they belong. */
   readonly resultBytes: number;
 }
 
@@ -126,7 +127,9 @@ function outlineBody(state: State, region: Region, inside: readonly OpNode[]): B
   return {
     kernels,
     results,
-    resultBytes: results.reduce((sum, { shape }) => sum + count(shape) * BYTES_PER_ELEMENT, 0),
+    resultBytes: results
+      .filter(({ id }) => !state.around.results?.of.has(id))
+      .reduce((sum, { shape }) => sum + count(shape) * BYTES_PER_ELEMENT, 0),
     bytes: [most],
     key: `${kernels.map(({ id }) => id).join(' ')} ${region.extent} ${describeCut(region.cuts.get(last.id) as NodeCut)}`,
   };

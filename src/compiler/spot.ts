@@ -26,10 +26,16 @@ export interface Spot {
   };
 }
 
-/** Follows the peak, or the first storage over the cap, into the bodies of loops. */
-export function locate(state: State, families: readonly Family[], kind: Spot['kind'], cap: number): Spot {
+/** Follows the peak, or the first storage over the cap, into the bodies of loops; or another node that runs at the peak. */
+export function locate(
+  state: State,
+  families: readonly Family[],
+  kind: Spot['kind'],
+  cap: number,
+  from?: number,
+): Spot {
   const worst = (of: State): number | undefined => (kind === 'peak' ? of.peakAt : of.oversized[0]);
-  let spot: Spot = { state, at: worst(state) ?? 0, kind };
+  let spot: Spot = { state, at: from ?? worst(state) ?? 0, kind };
   for (;;) {
     const node = spot.state.index.graph.nodes[spot.at];
     if (node?.kind !== 'loop') return spot;

@@ -1,9 +1,9 @@
 import { choiceCost } from '../compiler/choice-cost.ts';
 import type { Weights } from '../compiler/cost-model.ts';
-import { evenChunk } from '../compiler/evaluate.ts';
 import { arrange, type Choice, type Region, renameChoice, sketchLoops } from '../compiler/region.ts';
 import { analyse, analyseBody, type State } from '../compiler/state.ts';
 import type { Graph, LoopNode, ValueId } from '../ir/node.ts';
+import { evenChunk } from '../layout/chunks.ts';
 import { everyRegion } from './every-region.ts';
 
 const NO_CAP = Number.POSITIVE_INFINITY;
