@@ -6,7 +6,7 @@ import { MemoryMeter } from './memory.ts';
 import { ActiveRun, type DeviceRun, type RunMemory, type RunOptions } from './run.ts';
 import type { Storage } from './storage.ts';
 import { Tensor } from './tensor.ts';
-import type { Convolution, KernelChoice, Product, TunedKernels } from './tuned.ts';
+import type { Convolution, KernelChoice, LanewiseProduct, Product, TunedKernels } from './tuned.ts';
 import { gather, runs, span, toView3, type View3 } from './view3.ts';
 
 const BYTES = 4;
@@ -107,6 +107,7 @@ export abstract class BaseDevice<Handle> implements Device {
       own && {
         description: own.description,
         multiply: (product) => this.#multiply(own, product),
+        multiplyLanes: (product) => this.#multiplyLanes(own, product),
         convolve: (convolution) => this.#convolve(own, convolution),
       }
     );
@@ -227,6 +228,16 @@ export abstract class BaseDevice<Handle> implements Device {
     if (isEmpty(product.out)) return;
     this.calls.tuned++;
     own.multiply(product);
+  }
+
+  #multiplyLanes(own: TunedKernels<BoundView<Handle>>, { out, a, b }: LanewiseProduct<StorageView>): void {
+    this.#mustBeOpen();
+    const name = 'multiplyLanes';
+    noOverwriting(name, out, [a, b]);
+    const product = { out: this.#bound(name, out), a: this.#bound(name, a), b: this.#bound(name, b) };
+    if (isEmpty(product.out)) return;
+    this.calls.tuned++;
+    own.multiplyLanes(product);
   }
 
   #convolve(own: TunedKernels<BoundView<Handle>>, convolution: Convolution<StorageView>): void {

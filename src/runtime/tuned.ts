@@ -15,6 +15,16 @@ export interface Product<View> {
   readonly accumulate?: boolean;
 }
 
+/**
+ * `out[z][y][x] = Σₖ a[z][k][x] · b[y][k][x]`: a matrix product in every lane x, which lie next to each other in all
+ * three. Products are added in order of k, in float32.
+ */
+export interface LanewiseProduct<View> {
+  readonly out: View;
+  readonly a: View;
+  readonly b: View;
+}
+
 /** The convolution of one image. */
 export interface Convolution<View> {
   /** [output channels, rows, columns]. */
@@ -32,6 +42,8 @@ export interface Convolution<View> {
   readonly dilation: readonly [number, number];
   /** Above and to the left; what is below and to the right follows from the result. */
   readonly padding: readonly [number, number];
+  /** Adds to what is in `out`, as products do. */
+  readonly accumulate?: boolean;
 }
 
 /** What a device computes by itself, each operation being what several ops come down to. */
@@ -39,6 +51,7 @@ export interface TunedKernels<View> {
   /** For reports, such as `GEMM`. */
   readonly description: string;
   multiply(product: Product<View>): void;
+  multiplyLanes(product: LanewiseProduct<View>): void;
   /** Products are added over kernel rows, kernel columns and channels, in this order; taps outside the image count as 0. */
   convolve(convolution: Convolution<View>): void;
 }

@@ -282,23 +282,34 @@ export function conv2d(
   for (let n = 0; n < (x.shape[0] as number); n++) {
     const image = { storage: source.storage, layout: atFirst(source.layout, n) };
     const target = { storage: out.storage, layout: atFirst(out.layout, n) };
-    if (taps && tuned) {
-      tuned.convolve({
-        out: target,
-        image,
-        weight: { storage: kernel.storage, layout: taps },
-        bias: bias?.view,
-        groups,
-        kernelColumns,
-        stride,
-        dilation,
-        padding: [top, left],
-      });
+    if (tuned) {
+      const common = { out: target, image, groups, kernelColumns, stride, dilation };
+      if (taps) {
+        const weights = { storage: kernel.storage, layout: taps };
+        tuned.convolve({ ...common, weight: weights, bias: bias?.view, padding: [top, left] });
+        continue;
+      }
+      // The rows of the kernel are no single axis with its columns: the sum goes on from row to row.
+      for (let row = 0; row < kernelRows; row++) {
+        tuned.convolve({
+          ...common,
+          weight: { storage: kernel.storage, layout: kernelRow(kernel.layout, row) },
+          bias: row === kernelRows - 1 ? bias?.view : undefined,
+          padding: [top - row * dilation[0], left],
+          accumulate: row > 0,
+        });
+      }
     } else if (taps) run(target, image, { storage: kernel.storage, layout: taps }, bias?.view);
     else
       eachChannel(into, target, image, kernel, bias?.view, groups, [inGroup, ...scalars.slice(2), stride[1]]);
   }
   return into;
+}
+
+/** Row `row` of the kernels of a weight: [out, in, columns]. */
+function kernelRow({ shape, strides, offset }: Layout, row: number): Layout {
+  const without = (values: readonly number[]): number[] => values.filter((_, axis) => axis !== 2);
+  return { shape: without(shape), strides: without(strides), offset: offset + row * (strides[2] as number) };
 }
 
 /** Arrays and the bias; without one, any array stands in for it, unread. */

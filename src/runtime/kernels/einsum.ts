@@ -1,6 +1,7 @@
 import type { StorageView } from '../device.ts';
 import { defineKernel, type Kernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
+import type { TunedKernels } from '../tuned.ts';
 import { multiply } from './matmul.ts';
 import { expect, expectShape, type KernelOptions, printShape } from './options.ts';
 
@@ -96,65 +97,119 @@ export function einsum(
   const { kept, contracted } = axesOf(equation, a, b, into);
   const sums = fold(contracted);
   const views = [into.view, a.view, b.view] as const;
-  const inner = sums.map(({ extent }) => extent);
-  const is = ({ strides: [, first, second] }: Axis, ofA: boolean, ofB: boolean): boolean =>
-    (first !== 0) === ofA && (second !== 0) === ofB;
-  if (sums.length > 2) {
-    forEachPoint(views, kept, (at) => {
-      at.run(
-        into,
-        threeSums,
-        [NONE, NONE, NONE],
-        sums as unknown as Triple,
-        sums as unknown as Triple,
-        inner,
-      );
-    });
-    return into;
-  }
+  const { tuned } = into.device;
+  if (tuned) multiplyMatrices(tuned, arrange(views, kept), sums);
+  else if (sums.length > 2) addThreeSums(into, views, kept, sums);
+  else runKernels(into, arrange(views, kept), sums);
+  return into;
+}
+
+/** Which axis of the result is which of a product. */
+interface Arrangement {
+  /** The operands, swapped where that fills the lanes. */
+  readonly order: Views;
+  /** Strides of axes in this order. */
+  readonly turned: (axis: Axis) => Axis;
+  /** An axis of the first operand alone, and one of the second; none where there is none. */
+  readonly y: Axis;
+  readonly x: Axis;
+  readonly rest: readonly Axis[];
+}
+
+const dependsOn = ({ strides: [, first, second] }: Axis, onA: boolean, onB: boolean): boolean =>
+  (first !== 0) === onA && (second !== 0) === onB;
+
+function arrange(views: Views, kept: readonly Axis[]): Arrangement {
   const groups = fold(kept);
-  const ofA = groups.filter((axis) => is(axis, true, false));
-  const ofB = groups.filter((axis) => is(axis, false, true));
+  const ofA = groups.filter((axis) => dependsOn(axis, true, false));
+  const ofB = groups.filter((axis) => dependsOn(axis, false, true));
   // Without an axis of its own the second operand leaves the lanes idle: let the first one have them.
   const swap = ofB.length === 0 && ofA.length > 0;
-  const order = swap ? ([views[0], views[2], views[1]] as const) : views;
   const turned = (axis: Axis): Axis =>
     swap ? { ...axis, strides: [axis.strides[0], axis.strides[2], axis.strides[1]] } : axis;
   const [rows, columns] = swap ? [ofB, ofA] : [ofA, ofB];
-  const y = rows.reduce(larger, NONE);
-  const x = columns.reduce(denser, NONE);
+  const y = turned(rows.reduce(larger, NONE));
+  const x = turned(columns.reduce(denser, NONE));
+  const rest = groups.map(turned).filter((axis) => !same(axis, x) && !same(axis, y));
+  return { order: swap ? [views[0], views[2], views[1]] : views, turned, y, x, rest };
+}
+
+const same = (a: Axis, b: Axis): boolean =>
+  a.extent === b.extent && a.strides.every((stride, i) => stride === b.strides[i]);
+
+/**
+ * All of it as products of the device's own, sums of several axes going on from one product to the next: whatever the strides
+ * and the extents are, an element is computed in the same way.
+ */
+function multiplyMatrices(
+  tuned: TunedKernels<StorageView>,
+  { order, turned, y, x, rest }: Arrangement,
+  sums: readonly Axis[],
+): void {
+  // Nothing to sum gives zeros.
+  const k = sums.some(({ extent }) => extent === 0) ? [{ ...NONE, extent: 0 }] : sums.map(turned);
+  const last = k.at(-1) ?? NONE;
+  const outer = k.slice(0, -1);
+  const lanes = outer.length === 0 && rest.find(({ strides }) => strides.every((stride) => stride === 1));
+  if (lanes) {
+    forEachPoint(
+      order,
+      rest.filter((axis) => axis !== lanes),
+      (at) => tuned.multiplyLanes(at.views([y, x, lanes], [y, last, lanes], [x, last, lanes])),
+    );
+    return;
+  }
+  const z = rest.find((axis) => continues(axis, x)) ?? rest.reduce(larger, NONE);
+  const around = rest.filter((axis) => axis !== z);
+  forEachPoint(order, [...around, ...outer], (at, index) => {
+    const accumulate = index.slice(around.length).some((i) => i > 0);
+    tuned.multiply({ ...at.views([z, y, x], [z, y, last], [z, last, x]), accumulate });
+  });
+}
+
+/** Whether the second operand has both axes in one, and the first has neither. */
+const continues = (axis: Axis, x: Axis): boolean =>
+  axis.strides[1] === 0 && axis.strides[2] !== 0 && axis.strides[2] === x.strides[2] * x.extent;
+
+function addThreeSums(into: Tensor, views: Views, kept: readonly Axis[], sums: readonly Axis[]): void {
+  const inner = sums.map(({ extent }) => extent);
+  const axes = sums as unknown as Triple;
+  forEachPoint(views, kept, (at) => at.run(into, threeSums, [NONE, NONE, NONE], axes, axes, inner));
+}
+
+function runKernels(into: Tensor, { order, turned, y, x, rest }: Arrangement, sums: readonly Axis[]): void {
   const k = sums.map(turned);
-  const rest = groups.filter((axis) => axis !== x && axis !== y);
+  const inner = k.map(({ extent }) => extent);
   if (k.length === 2) {
     const [outer, last] = k as [Axis, Axis];
-    forEachPoint(order, rest.map(turned), (at) => {
-      const [row, column] = [turned(y), turned(x)];
-      at.run(into, twoSums, [NONE, row, column], [outer, row, last], [outer, last, column], inner);
-    });
-    return into;
+    forEachPoint(order, rest, (at) =>
+      at.run(into, twoSums, [NONE, y, x], [outer, y, last], [outer, last, x], inner),
+    );
+    return;
   }
   const [last = NONE] = k;
   if (x === NONE && y === NONE) {
     const [row, column] = [rest.at(-2) ?? NONE, rest.at(-1) ?? NONE];
-    forEachPoint(order, rest.slice(0, -2), (at) => {
-      at.run(into, paired, [NONE, row, column], [row, column, last], [row, column, last], [last.extent]);
-    });
-    return into;
+    forEachPoint(order, rest.slice(0, -2), (at) =>
+      at.run(into, paired, [NONE, row, column], [row, column, last], [row, column, last], [last.extent]),
+    );
+    return;
   }
-  const lanes = rest.find((axis) => axis.strides[0] === 1 && is(axis, true, true));
+  const lanes = rest.find((axis) => axis.strides[0] === 1 && dependsOn(axis, true, true));
   if (lanes) {
-    forEachPoint(order, rest.filter((axis) => axis !== lanes).map(turned), (at) => {
-      const [plane, row, lane] = [turned(y), turned(x), turned(lanes)];
-      at.run(into, shared, [plane, row, lane], [plane, last, lane], [row, last, lane], [last.extent]);
-    });
-    return into;
+    forEachPoint(
+      order,
+      rest.filter((axis) => axis !== lanes),
+      (at) => at.run(into, shared, [y, x, lanes], [y, last, lanes], [x, last, lanes], [last.extent]),
+    );
+    return;
   }
   const z = rest.reduce(larger, NONE);
-  forEachPoint(order, rest.filter((axis) => axis !== z).map(turned), (at) => {
-    const [plane, row, column] = [turned(z), turned(y), turned(x)];
-    multiply(into.device, at.views([plane, row, column], [plane, row, last], [plane, last, column]));
-  });
-  return into;
+  forEachPoint(
+    order,
+    rest.filter((axis) => axis !== z),
+    (at) => multiply(into.device, at.views([z, y, x], [z, y, last], [z, last, x])),
+  );
 }
 
 type Triple = readonly [Axis, Axis, Axis];
@@ -185,9 +240,13 @@ interface Point {
   run(into: Tensor, kernel: Kernel, out: Triple, a: Triple, b: Triple, extents: readonly number[]): void;
 }
 
-/** Calls `visit` for every index of `axes`; the three tensors are seen from there on. */
-function forEachPoint(views: Views, axes: readonly Axis[], visit: (at: Point) => void): void {
-  const steps = (from: number, offsets: readonly number[]): void => {
+/** Calls `visit` for every index of `axes`, the last one fastest; the three tensors are seen from there on. */
+function forEachPoint(
+  views: Views,
+  axes: readonly Axis[],
+  visit: (at: Point, index: readonly number[]) => void,
+): void {
+  const steps = (from: number, offsets: readonly number[], index: readonly number[]): void => {
     const axis = axes[from];
     if (axis === undefined) {
       const view = (tensor: 0 | 1 | 2, triple: Triple): StorageView => ({
@@ -198,23 +257,28 @@ function forEachPoint(views: Views, axes: readonly Axis[], visit: (at: Point) =>
           offset: offsets[tensor] as number,
         },
       });
-      visit({
-        views: (out, a, b) => ({ out: view(0, out), a: view(1, a), b: view(2, b) }),
-        run: (into, kernel, out, a, b, extents) =>
-          into.device.dispatch(kernel, view(0, out), [view(1, a), view(2, b)], extents),
-      });
+      visit(
+        {
+          views: (out, a, b) => ({ out: view(0, out), a: view(1, a), b: view(2, b) }),
+          run: (into, kernel, out, a, b, extents) =>
+            into.device.dispatch(kernel, view(0, out), [view(1, a), view(2, b)], extents),
+        },
+        index,
+      );
       return;
     }
     for (let i = 0; i < axis.extent; i++) {
       steps(
         from + 1,
         offsets.map((offset, tensor) => offset + i * (axis.strides[tensor] as number)),
+        [...index, i],
       );
     }
   };
   steps(
     0,
     views.map(({ layout }) => layout.offset),
+    [],
   );
 }
 

@@ -170,6 +170,8 @@ export class WebasmDevice extends BaseDevice<number> {
           bias: bias && inMemory(bias),
           accumulate: accumulate === true,
         }),
+      multiplyLanes: ({ out, a, b }) =>
+        gemm.multiplyLanes({ out: inMemory(out), a: inMemory(a), b: inMemory(b) }),
       convolve: (convolution) => {
         const { out, image, weight, bias } = convolution;
         gemm.convolve({

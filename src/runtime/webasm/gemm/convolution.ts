@@ -23,7 +23,7 @@ export function convolutionParameters(convolution: Convolution<View3>): Convolut
     rows,
     columns: lines * places,
     k: channels * taps,
-    accumulate: 0,
+    accumulate: Number(convolution.accumulate === true),
     a: weight.base * FLOAT,
     aBatch: rows * weight.strides[0] * FLOAT,
     aRow: weight.strides[0] * FLOAT,

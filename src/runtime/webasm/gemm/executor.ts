@@ -1,10 +1,17 @@
-import type { Convolution, Product } from '../../tuned.ts';
+import type { Convolution, LanewiseProduct, Product } from '../../tuned.ts';
 import type { View3 } from '../../view3.ts';
 import type { Program, Runner } from '../runner.ts';
 import { convolutionParameters } from './convolution.ts';
 import { hasFusedMultiply } from './fused.ts';
-import { gemmModule } from './module.ts';
-import { type ConvolutionParameters, type ProductParameters, wordsOf } from './parameters.ts';
+import { lanewiseModule } from './lanewise.ts';
+import { asBatch, LANES, lanewiseParameters } from './lanewise-product.ts';
+import { convolutionModule, type ModuleOptions, productModule } from './module.ts';
+import {
+  type ConvolutionParameters,
+  type LanewiseParameters,
+  type ProductParameters,
+  wordsOf,
+} from './parameters.ts';
 import { productParameters } from './product.ts';
 import { divide } from './tasks.ts';
 
@@ -23,6 +30,7 @@ export class GemmExecutor {
   readonly #fused = hasFusedMultiply();
   #products: Program | undefined;
   #convolutions: Program | undefined;
+  #lanewise: Program | undefined;
 
   constructor(options: GemmOptions) {
     this.#options = options;
@@ -32,16 +40,31 @@ export class GemmExecutor {
   /** Views are in elements from the start of the memory. */
   multiply(product: Product<View3>): void {
     const { batch, parameters } = productParameters(product);
-    this.#run((this.#products ??= this.#load(false)), parameters, batch);
+    this.#run((this.#products ??= this.#load(productModule)), parameters, batch);
+  }
+
+  /** Views are in elements from the start of the memory. */
+  multiplyLanes(product: LanewiseProduct<View3>): void {
+    const lanes = product.out.extents[2];
+    if (lanes < LANES) {
+      this.multiply(asBatch(product));
+      return;
+    }
+    const parameters = lanewiseParameters(product);
+    this.#run((this.#lanewise ??= this.#load(lanewiseModule)), parameters, Math.ceil(lanes / LANES));
   }
 
   /** Views are in elements from the start of the memory. */
   convolve(convolution: Convolution<View3>): void {
     const parameters = convolutionParameters(convolution);
-    this.#run((this.#convolutions ??= this.#load(true)), parameters, convolution.groups);
+    this.#run((this.#convolutions ??= this.#load(convolutionModule)), parameters, convolution.groups);
   }
 
-  #run(program: Program, whole: ProductParameters | ConvolutionParameters, batch: number): void {
+  #run(
+    program: Program,
+    whole: ProductParameters | LanewiseParameters | ConvolutionParameters,
+    batch: number,
+  ): void {
     const { runner, block } = this.#options;
     const { taskRows, taskColumns, tasks, step } = divide(whole, batch, runner.threads);
     const words = wordsOf({ ...whole, taskRows, taskColumns });
@@ -49,9 +72,9 @@ export class GemmExecutor {
     runner.run(program, [0, tasks], { at: 0, step });
   }
 
-  #load(windows: boolean): Program {
+  #load(moduleOf: (options: ModuleOptions) => Uint8Array<ArrayBuffer>): Program {
     const { runner, maximumPages, block } = this.#options;
-    const bytes = gemmModule({ block, windows, fused: this.#fused, maximumPages, shared: runner.shared });
+    const bytes = moduleOf({ block, fused: this.#fused, maximumPages, shared: runner.shared });
     return runner.load(new WebAssembly.Module(bytes));
   }
 }

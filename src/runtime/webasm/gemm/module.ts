@@ -23,11 +23,9 @@ const COLUMNS_AT = ROWS_AT + BLOCK.rows * BLOCK.k * FLOAT;
 /** What a thread needs for packed operands, however large they are. */
 export const WORKSPACE_BYTES = COLUMNS_AT + BLOCK.columns * BLOCK.k * FLOAT;
 
-export interface GemmModuleOptions extends MemoryImport {
+export interface ModuleOptions extends MemoryImport {
   /** The address of the parameters. */
   readonly block: number;
-  /** Whether B is what the windows of a convolution see, A its weight. */
-  readonly windows: boolean;
   /** Whether one instruction multiplies and adds; needs relaxed SIMD. */
   readonly fused: boolean;
 }
@@ -40,11 +38,28 @@ export interface GemmModuleOptions extends MemoryImport {
  * A sum goes over k in order, a block of k going on where the one before left off, so neither tasks nor blocks show in the
  * bits.
  */
-export function gemmModule({ block, windows, fused, ...memory }: GemmModuleOptions): Uint8Array<ArrayBuffer> {
+export const productModule = (options: ModuleOptions): Uint8Array<ArrayBuffer> =>
+  gemmModule(options, defineMatrices);
+
+/** The module of convolutions: A is the weight, B what the windows see. See {@link productModule}. */
+export const convolutionModule = (options: ModuleOptions): Uint8Array<ArrayBuffer> =>
+  gemmModule(options, defineWindows);
+
+function gemmModule(
+  { block, fused, ...memory }: ModuleOptions,
+  define: (module: WasmModule, of: Parameter) => Operands,
+): Uint8Array<ArrayBuffer> {
   const module = new WasmModule();
   const of = parametersAt(block);
-  const operands = windows ? defineWindows(module, of) : defineMatrices(module, of);
-  const task = defineTask(module, operands, fused, of);
+  defineRun(module, of, defineTask(module, define(module, of), fused, of));
+  return module.bytes(memory);
+}
+
+/** `(batch, row, endRow, column, endColumn, workspace)`: rows and columns of one matrix of a batch. */
+export type Task = WasmFunction<readonly ['i32', 'i32', 'i32', 'i32', 'i32', 'i32']>;
+
+/** The export `run(begin, end, workspace)`: tasks by number, columns first, then rows, then the batch. */
+export function defineRun(module: WasmModule, of: Parameter, task: Task): void {
   module.define(
     ['i32', 'i32', 'i32'],
     (local, begin, end, workspace) => {
@@ -72,16 +87,9 @@ export function gemmModule({ block, windows, fused, ...memory }: GemmModuleOptio
     },
     'run',
   );
-  return module.bytes(memory);
 }
 
-/** `(batch, row, endRow, column, endColumn, workspace)`: rows and columns of one matrix of the batch. */
-function defineTask(
-  module: WasmModule,
-  operands: Operands,
-  fused: boolean,
-  of: Parameter,
-): WasmFunction<readonly ['i32', 'i32', 'i32', 'i32', 'i32', 'i32']> {
+function defineTask(module: WasmModule, operands: Operands, fused: boolean, of: Parameter): Task {
   const tile = defineTile(module, fused, of);
   const packBias = definePack(module, TILE.columns);
   return module.define(

@@ -31,6 +31,9 @@ const PRODUCT = [
 /** Extents of the tasks that C is divided into. */
 const TASKS = ['taskRows', 'taskColumns'] as const;
 
+/** Lanes of a lanewise product. */
+const LANEWISE = ['lanes'] as const;
+
 /** What a convolution reads besides; its rows are output channels, its columns places, its k taps of channels. */
 const CONVOLUTION = [
   'channels',
@@ -48,10 +51,11 @@ const CONVOLUTION = [
   'dilationColumn',
 ] as const;
 
-const NAMES = [...PRODUCT, ...TASKS, ...CONVOLUTION] as const;
+const NAMES = [...PRODUCT, ...TASKS, ...LANEWISE, ...CONVOLUTION] as const;
 type Name = (typeof NAMES)[number];
 
 export type ProductParameters = { readonly [name in (typeof PRODUCT)[number]]: number };
+export type LanewiseParameters = ProductParameters & { readonly lanes: number };
 export type TaskParameters = { readonly [name in (typeof TASKS)[number]]: number };
 export type ConvolutionParameters = ProductParameters & {
   readonly [name in (typeof CONVOLUTION)[number]]: number;
@@ -59,7 +63,7 @@ export type ConvolutionParameters = ProductParameters & {
 
 /** The words of the block. */
 export const wordsOf = (
-  parameters: (ProductParameters | ConvolutionParameters) & TaskParameters,
+  parameters: (ProductParameters | LanewiseParameters | ConvolutionParameters) & TaskParameters,
 ): number[] => {
   const words: { readonly [name in Name]?: number } = parameters;
   return NAMES.map((name) => words[name] ?? 0);

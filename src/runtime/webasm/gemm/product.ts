@@ -21,6 +21,9 @@ interface Problem {
   readonly columns: number;
   readonly k: number;
   readonly accumulate: boolean;
+  /** Columns of C lie in lines of so many, if not in one, and the next line starts so many elements after the end of one. */
+  readonly line?: number;
+  readonly gap?: number;
   readonly a: Operand;
   readonly b: Operand;
   readonly c: Operand;
@@ -31,7 +34,7 @@ const operand = ({ base, strides: [batch, row, column] }: View3): Operand => ({ 
 
 /** The parameters of a product and how many matrices it makes. */
 export function productParameters(product: Product<View3>): { batch: number; parameters: ProductParameters } {
-  const { batch, rows, columns, k, accumulate, a, b, c, bias } = problemOf(product);
+  const { batch, rows, columns, k, accumulate, a, b, c, bias, line, gap } = problemOf(product);
   const parameters = {
     rows,
     columns,
@@ -49,8 +52,8 @@ export function productParameters(product: Product<View3>): { batch: number; par
     cBatch: c.batch * FLOAT,
     cRow: c.row * FLOAT,
     cColumn: c.column * FLOAT,
-    cLine: columns,
-    cGap: 0,
+    cLine: line ?? columns,
+    cGap: (gap ?? 0) * FLOAT,
     bias: (bias?.base ?? 0) * FLOAT,
     biasBatch: (bias?.batch ?? 0) * FLOAT,
     biasRow: (bias?.row ?? 0) * FLOAT,
@@ -102,12 +105,15 @@ const transposed = ({ rows, columns, a, b, c, bias, ...rest }: Problem): Problem
   bias: bias && turned(bias),
 });
 
+/** Whether an operand's matrices are one matrix, lying behind each other along their rows or columns. */
+const continues = ({ batch }: Operand, stride: number, extent: number): boolean =>
+  extent === 1 || batch === stride * extent;
+
 /** Matrices of one B below each other are one matrix, where strides allow. */
 function foldRows(problem: Problem): Problem {
   const { batch, rows, a, b, c, bias } = problem;
   if (batch === 1 || b.batch !== 0) return problem;
-  const all = [a, c, ...(bias ? [bias] : [])];
-  if (rows > 1 && all.some(({ batch, row }) => batch !== row * rows)) return problem;
+  if (![a, c, ...(bias ? [bias] : [])].every((one) => continues(one, one.row, rows))) return problem;
   const folded = (operand: Operand): Operand => ({
     ...operand,
     batch: 0,
@@ -117,14 +123,29 @@ function foldRows(problem: Problem): Problem {
   if (bias && folded(bias).row !== 0 && bias.column !== 0) return problem;
   return {
     ...problem,
-    batch: 1,
-    rows: batch * rows,
-    a: folded(a),
-    c: folded(c),
-    bias: bias && folded(bias),
+    ...{ batch: 1, rows: batch * rows, a: folded(a), c: folded(c), bias: bias && folded(bias) },
   };
 }
 
-/** Matrices of one A beside each other are one matrix, where strides allow. */
-const foldColumns = (problem: Problem): Problem =>
-  problem.batch > 1 && problem.a.batch === 0 ? transposed(foldRows(transposed(problem))) : problem;
+/**
+ * Matrices of one A beside each other are one matrix, where strides allow. C may lie in lines that do not follow each other,
+ * if they are at least as long as a tile.
+ */
+function foldColumns(problem: Problem): Problem {
+  const { batch, columns, a, b, c, bias } = problem;
+  if (batch === 1 || a.batch !== 0) return problem;
+  const inLine = continues(c, c.column, columns);
+  if (!inLine && columns < TILE.columns) return problem;
+  if (![b, ...(bias ? [bias] : [])].every((one) => continues(one, one.column, columns))) return problem;
+  const folded = (operand: Operand): Operand => ({
+    ...operand,
+    batch: 0,
+    column: columns > 1 ? operand.column : operand.batch,
+  });
+  if (bias && folded(bias).column !== 0 && bias.row !== 0) return problem;
+  return {
+    ...problem,
+    ...{ batch: 1, columns: batch * columns, b: folded(b), c: folded(c), bias: bias && folded(bias) },
+    ...(inLine ? {} : { line: columns, gap: c.batch - c.column * columns }),
+  };
+}

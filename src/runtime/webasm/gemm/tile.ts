@@ -1,7 +1,7 @@
 import type { Code, Int, Local } from '../assembler/code.ts';
 import { count, f32, i32, increase, set, when } from '../assembler/instructions.ts';
 import type { NewLocal, WasmFunction, WasmModule } from '../assembler/module.ts';
-import { defineMicroKernel, TILE, TILE_ROW_BYTES } from './micro-kernel.ts';
+import { defineMicroKernel, LANE_BYTES, TILE, TILE_ROW_BYTES } from './micro-kernel.ts';
 import type { Parameter } from './parameters.ts';
 
 const FLOAT = 4;
@@ -24,7 +24,7 @@ export function defineTile(module: WasmModule, fused: boolean, of: Parameter): T
     (local, a, b, k, fresh, bias, biasRow, c, rows, columns, inLine, spare) => {
       const compute = (to: Local<'i32'>, row: Int): Code =>
         kernels.map((kernel, i) =>
-          when(i32.eq(rows, i + 1), kernel.call(a, b, TILE_ROW_BYTES, k, to, row, fresh, bias, biasRow)),
+          when(i32.eq(rows, i + 1), kernel.call(a, b, k, to, row, LANE_BYTES, fresh, bias, biasRow)),
         );
       const copy = (each: (inC: Local<'i32'>, inSpare: Local<'i32'>) => Code): Code =>
         forEachElement(local, of, { c, rows, columns, inLine, spare }, each);
