@@ -24,6 +24,7 @@ import type {
 } from '../ir/node.ts';
 import { definedBy, operandsOf } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
+import type { Window } from '../ir/pattern.ts';
 import { type GraphIndex, indexGraph, inheritPattern, patternOf } from './graph-index.ts';
 import { Halos, type Range } from './halos.ts';
 import { freshNames, loopNames, numbered } from './names.ts';
@@ -188,14 +189,15 @@ function buildLoop(
       attrs = { ...attrs, [attr]: addDims((attrs[attr] as Dim | undefined) ?? 0, start) };
     }
     const own = rangeOf(node.id, cut);
-    for (const { operand, axis, window } of flow.windows) {
-      const seen = rangeOf(node.operands[operand] as ValueId, flow.operands[operand] as Cut);
-      const { size, stride, dilation, padding } = window;
-      const before = addDims(padding[0], mulDims(-stride, own.start), seen.start);
-      const reached = addDims(mulDims(stride, addDims(own.length, -1)), dilation * (size - 1) + 1);
+    for (const { operand, axis, window, kind } of flow.windows) {
+      const read = rangeOf(node.operands[operand] as ValueId, flow.operands[operand] as Cut);
       const pad = opDef(node.op).pad;
       invariant(pad, () => `${node.op} has a window but no padding`);
-      attrs = pad(attrs, axis, [before, subDims(subDims(reached, seen.length), before)]);
+      attrs = pad(
+        attrs,
+        axis,
+        kind === 'gathers' ? paddingIn(window, own, read) : paddingIn(window, read, own),
+      );
     }
     const reads = [
       ...(node.reads ?? []),
@@ -258,6 +260,17 @@ function extentOf({ types }: GraphIndex, region: Region, slices: readonly LoopSl
     () => `the nodes of a region are cut into ${extents.join(', ')} units`,
   );
   return extent;
+}
+
+/** The padding of a window whose places are some of an axis, over some elements of another. */
+function paddingIn(
+  { size, stride, dilation, padding }: Window,
+  places: Range,
+  elements: Range,
+): Window['padding'] {
+  const before = addDims(padding[0], mulDims(-stride, places.start), elements.start);
+  const reached = addDims(mulDims(stride, addDims(places.length, -1)), dilation * (size - 1) + 1);
+  return [before, subDims(subDims(reached, elements.length), before)];
 }
 
 const haloOf = ({ halo }: Pick<Range, 'halo'>): { halo?: string } => (halo === undefined ? {} : { halo });

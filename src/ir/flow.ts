@@ -55,12 +55,16 @@ export interface Flow {
   /** Attributes that hold a position along the cut: shifted to where the elements start. */
   readonly shifts: readonly (Span & { readonly attr: string; readonly extent: Dim })[];
   /** Windows that slide along the cut: their padding is what is left of it at either end. */
-  readonly windows: readonly {
-    readonly operand: number;
-    /** Axis of the operand. */
-    readonly axis: number;
-    readonly window: Window;
-  }[];
+  readonly windows: readonly SlidWindow[];
+}
+
+export interface SlidWindow {
+  readonly operand: number;
+  /** Axis of the operand. */
+  readonly axis: number;
+  readonly window: Window;
+  /** Whether it gathers what the operand has under it, or spreads what the operand has at its place over the result. */
+  readonly kind: 'gathers' | 'spreads';
 }
 
 export const isObstacle = (value: object): value is Obstacle => 'rule' in value;
@@ -80,22 +84,25 @@ export function backward(pattern: AccessPattern, cut: Cut): Flow | Obstacle {
   if (pattern.whole.includes(label)) {
     return { rule: 'basic', axis, message: `every element along axis ${axis} needs the whole axis` };
   }
-  const span = inner(term, pattern);
+  const span = term.window ? term.window.stride : inner(term, pattern);
   if (cut.multiple % span !== 0) {
-    const message = `axis ${axis} merges axes and can be cut in steps of ${span} only, not ${cut.multiple}`;
+    const why = term.window ? `is made by a window in steps of ${span}` : 'merges axes';
+    const message = `axis ${axis} ${why} and can be cut in steps of ${span} only, not ${cut.multiple}`;
     return { rule: 'traceability', axis, message, multiple: span };
   }
   if (occurrences(pattern.output, label) > 1) {
     return { rule: 'basic', axis, message: `axis ${axis} is tied to another axis of the same result` };
   }
   const { before, after } = bordersOf(cut);
-  if (before % span !== 0 || after % span !== 0) {
+  if (!term.window && (before % span !== 0 || after % span !== 0)) {
     const message = `axis ${axis} merges axes and can be cut in steps of ${span} only, not with borders of ${before} and ${after}`;
     return { rule: 'traceability', axis, message };
   }
-  const places = spanOf(cut.multiple / span, before / span, after / span);
+  const places = term.window
+    ? ofPlaces(cut, term.window)
+    : spanOf(cut.multiple / span, before / span, after / span);
   const operands: (Cut | undefined)[] = [];
-  const windows: Flow['windows'][number][] = [];
+  const windows: SlidWindow[] = [];
   for (const [index, operand] of pattern.operands.entries()) {
     const at = operand.findIndex((term) => term.labels.includes(label));
     if (at < 0) {
@@ -112,7 +119,7 @@ export function backward(pattern: AccessPattern, cut: Cut): Flow | Obstacle {
         return { rule: 'traceability', axis, message };
       }
       operands.push({ axis: at, ...underWindow(places, window) });
-      windows.push({ operand: index, axis: at, window });
+      windows.push({ operand: index, axis: at, window, kind: 'gathers' });
       continue;
     }
     if (read.labels[0] !== label || occurrences(operand, label) > 1) {
@@ -120,6 +127,7 @@ export function backward(pattern: AccessPattern, cut: Cut): Flow | Obstacle {
       return { rule: 'traceability', axis, message };
     }
     operands.push({ axis: at, ...scaled(places, inner(read, pattern)) });
+    if (term.window) windows.push({ operand: index, axis: at, window: term.window, kind: 'spreads' });
   }
   const attr = pattern.starts[label];
   const extent = pattern.extents[label] as Dim;
@@ -145,6 +153,21 @@ function underWindow(places: Span, window: Window): Span {
   );
 }
 
+/**
+ * The places of a window from which elements that it spreads over come: element e lies under those from
+ * (e + padding − (reach − 1)) / stride to (e + padding) / stride, both rounded down; the first may be one too early.
+ */
+function ofPlaces(elements: Span, window: Window): Span {
+  const { stride, padding } = window;
+  const { before, after } = bordersOf(elements);
+  const first = padding[0] as number;
+  return spanOf(
+    elements.multiple / stride,
+    Math.max(0, Math.ceil((before + reachOf(window) - 1 - first) / stride)),
+    Math.floor((after - 1 + first) / stride) + 1,
+  );
+}
+
 /** The borders of a span, 0 where there are none. */
 export const bordersOf = ({ before = 0, after = 0 }: Span): { before: number; after: number } => ({
   before,
@@ -166,7 +189,7 @@ const scaled = (span: Span, by: number): Span => {
 /** The cut with its borders widened to what the node can be cut at: whole steps of a merged axis. */
 export function aligned(pattern: AccessPattern, cut: Cut): Cut {
   const term = pattern.output[cut.axis];
-  const step = term ? inner(term, pattern) : 1;
+  const step = term && !term.window ? inner(term, pattern) : 1;
   const { before, after } = bordersOf(cut);
   if (before % step === 0 && after % step === 0) return cut;
   const up = (border: number): number => Math.ceil(border / step) * step + 0;
@@ -208,7 +231,8 @@ export function forward(pattern: AccessPattern, operand: number, cut: Cut): Cut 
   if (result.labels[0] !== label) {
     return { rule: 'traceability', axis, message: `${where} is interleaved with another axis in the result` };
   }
-  return { axis: to, multiple: (cut.multiple / span) * inner(result, pattern) };
+  const step = result.window ? result.window.stride : inner(result, pattern);
+  return { axis: to, multiple: (cut.multiple / span) * step };
 }
 
 const occurrences = (axes: readonly AxisTerm[], label: string): number =>

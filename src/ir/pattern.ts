@@ -11,6 +11,7 @@ import { type Dim, mulDims, type Shape } from './dims.ts';
  *     1 d, n d -> n d            extent-1 axis that broadcasts
  *     t! d -> s d                a slice: s appears in the output only, positioned by an attribute (see `starts`)
  *     y~ -> y                    a window slides along the axis: y is its place, `windows` says how wide it is
+ *     y -> y~                    the same the other way: what is at place y is spread over what lies under the window
  */
 export interface AxisTerm {
   /** Labels of the axis, outermost first; none for an axis of extent 1. */

@@ -153,6 +153,20 @@ describe('windows', () => {
     expect(forward(read, 0, cut(0, 1))).toMatchObject({ rule: 'traceability', multiple: 2 });
   });
 
+  it('spread what is at a place in steps of their stride', () => {
+    const window = { size: 4, stride: 2, dilation: 1, padding: [1, 1] } as const;
+    const spread = pattern('y -> y~', [[6]], [12], { windows: { y: window } });
+    expect(backward(spread, cut(0, 2))).toMatchObject({
+      operands: [{ axis: 0, multiple: 1, before: 1, after: 1 }],
+      windows: [{ operand: 0, axis: 0, window, kind: 'spreads' }],
+    });
+    expect(backward(spread, cut(0, 3))).toMatchObject({
+      multiple: 2,
+      message: 'axis 0 is made by a window in steps of 2 and can be cut in steps of 2 only, not 3',
+    });
+    expect(forward(spread, 0, cut(0))).toEqual(cut(0, 2));
+  });
+
   it('widen borders to whole steps of merged axes', () => {
     const merged = pattern('y -> (y copy!)', [[4]], [8], { extents: { copy: 2 } });
     const uneven = { axis: 0, multiple: 2, before: 1, after: 3 };

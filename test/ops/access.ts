@@ -68,6 +68,16 @@ export const underWindows = (
     return Number.isInteger(tap) && tap >= 0 && tap < window.size;
   });
 
+/** Does the output element at `at` lie under all windows over the output's axes, at the places of an operand's element? */
+export const isSpreadTo = (
+  output: readonly AxisTerm[],
+  at: readonly number[],
+  places: ReadonlyMap<string, number>,
+): boolean =>
+  output.every(
+    (axis, i) => !places.has(axis.labels[0] ?? '') || underWindows([axis], [at[i] as number], places),
+  );
+
 /** Calls `visit` with every index of a shape, in row-major order. */
 export function forEachIndex(
   shape: readonly number[],

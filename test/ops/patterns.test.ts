@@ -5,7 +5,14 @@ import type { Attrs, DType } from '../../src/ir/node.ts';
 import { allOps, opDef } from '../../src/ir/ops/index.ts';
 import type { AccessPattern } from '../../src/ir/pattern.ts';
 import { randomSource } from '../../src/testing/random.ts';
-import { cuttableLabels, forEachIndex, labelValues, printPattern, underWindows } from './access.ts';
+import {
+  cuttableLabels,
+  forEachIndex,
+  isSpreadTo,
+  labelValues,
+  printPattern,
+  underWindows,
+} from './access.ts';
 import { cases, describeCase } from './cases.ts';
 import { cut, drawCase, take } from './support.ts';
 
@@ -203,7 +210,7 @@ describe('images and equations', () => {
       }),
     ).toMatchInlineSnapshot(`
       "convTranspose2d([B, 8, 4*H, 4*W], [8, 6, 3, 3])
-        f32[B, 6, 4*H+2, 4*W+2]   batch in row! column!, in out tapRow tapColumn -> batch out outRow! outColumn!"
+        f32[B, 6, 4*H+2, 4*W+2]   batch in row column, in out tapRow tapColumn -> batch out row~ column~"
     `);
     expect(
       show('convTranspose2d', [image, f32(8, 6, 2, 2)], {
@@ -292,6 +299,7 @@ describe('images and equations', () => {
           "windows": [
             {
               "axis": 2,
+              "kind": "gathers",
               "operand": 0,
               "window": {
                 "dilation": 1,
@@ -319,6 +327,7 @@ describe('images and equations', () => {
           "windows": [
             {
               "axis": 3,
+              "kind": "gathers",
               "operand": 0,
               "window": {
                 "dilation": 1,
@@ -371,6 +380,7 @@ describe('what patterns promise', () => {
           const labels = labelValues(axes, index, access.extents);
           const read =
             underWindows(axes, index, output) &&
+            isSpreadTo(access.output, at, labels) &&
             [...labels].every(
               ([label, value]) =>
                 access.whole.includes(label) || !output.has(label) || output.get(label) === value,

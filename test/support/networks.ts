@@ -34,6 +34,14 @@ function network(rows: number, columns: number, layers: readonly Layer[], output
       () => b.op('max', 'maxPool2d', [x], { kernel, stride, padding: small, dilation }),
       () => b.op('mean', 'avgPool2d', [x], { kernel, stride, padding: small, countIncludePad: a % 2 === 0 }),
       () => b.op('up', 'upsampleNearest2d', [x], { scale: 2 }),
+      () =>
+        b.op('spread', 'convTranspose2d', [x, b.param(`w${i}`, [channels, 2 / groups, ...kernel])], {
+          stride,
+          dilation,
+          padding,
+          outputPadding: [a % Math.max(stride[0], dilation[0]), c % 2],
+          channelsPerGroup: channels / groups,
+        }),
       () => b.op('act', a % 2 === 0 ? 'relu' : 'tanh', [x]),
       () => b.op('sum', 'add', [x, recent(second)]),
       () => b.op('turned', 'permute', [x], { axes: [0, 1, 3, 2] }),
@@ -43,7 +51,7 @@ function network(rows: number, columns: number, layers: readonly Layer[], output
           start: c % 2,
           length: Math.max(1, (b.type(x).shape[2 + (a % 2)] as number) - 2),
         }),
-    ][[0, 0, 0, 1, 2, 3, 4, 5, 5, 6, 7][kind % 11] as number] as () => ValueId;
+    ][[0, 0, 0, 1, 2, 3, 4, 5, 6, 6, 7, 8][kind % 12] as number] as () => ValueId;
     try {
       const id = make();
       const { shape } = b.type(id);

@@ -181,6 +181,21 @@ function transposed(operands: readonly TensorType[], attrs: Attrs) {
   return { groups, inGroup, outGroup, outChannels, windows, extra, shape };
 }
 
+/** How the rows or columns of the operand and of the result correspond. */
+function spreadTerms(
+  place: string,
+  tap: string,
+  windows: Windows,
+  extra: readonly [number, number],
+  axis: 0 | 1,
+): readonly [from: string, to: string] {
+  if (tiles(windows, extra, axis)) return [place, `(${place} ${tap}!)`];
+  const { stride, padding } = windows[axis];
+  // Elements at the end that no window reaches come from nowhere: such an axis stays whole.
+  const reached = typeof padding[1] === 'number' && extra[axis] - padding[1] < stride;
+  return reached ? [place, `${place}~`] : [`${place}!`, `out_${place}!`];
+}
+
 /** Does every element of the result lie under exactly one element of the input, as patches side by side do? */
 const tiles = (windows: Windows, extra: readonly [number, number], axis: 0 | 1): boolean => {
   const { size, stride, dilation, padding } = windows[axis];
@@ -201,10 +216,8 @@ const convTranspose2d: OpDef = {
   infer: (operands, attrs) => ({ shape: transposed(operands, attrs).shape, dtype: 'f32' }),
   access(operands, attrs, out) {
     const { groups, inGroup, outGroup, windows, extra } = transposed(operands, attrs);
-    const [row, outRow] = tiles(windows, extra, 0) ? ['row', '(row tapRow!)'] : ['row!', 'outRow!'];
-    const [column, outColumn] = tiles(windows, extra, 1)
-      ? ['column', '(column tapColumn!)']
-      : ['column!', 'outColumn!'];
+    const [row, outRow] = spreadTerms('row', 'tapRow', windows, extra, 0);
+    const [column, outColumn] = spreadTerms('column', 'tapColumn', windows, extra, 1);
     const sides = [
       `batch (group in) ${row} ${column}`,
       '(group in) out tapRow tapColumn',
@@ -222,9 +235,15 @@ const convTranspose2d: OpDef = {
           tapRow: windows[0].size,
           tapColumn: windows[1].size,
         },
+        windows: { row: windows[0], column: windows[1] },
       },
     );
   },
+  /** A part ends where its padding says: none is added to it. */
+  pad: (attrs, axis, padding) => ({
+    ...withPadding('convTranspose2d', attrs, axis, padding),
+    outputPadding: pairAttr('convTranspose2d', attrs, 'outputPadding', 0).with(axis - 2, 0),
+  }),
   flops(operands, _attrs, out) {
     const [x, weight] = operandsOf('convTranspose2d', operands);
     return 2 * count(x.shape) * count(weight.shape.slice(1)) + (operands.length === 3 ? count(out.shape) : 0);
