@@ -41,30 +41,32 @@ export function chunkRules(program: Program, options: RuleOptions): RuledProgram
   return maker.result();
 }
 
-/**
- * The most bytes alive at once at any size in the interval, and in the largest storage, when every chunk is one unit: what
- * the chunk rules cannot go below.
- */
-export function leastPeak(
-  program: Program,
-  interval: Interval,
-): { readonly peakBytes: number; readonly storageBytes: number } {
-  const names = chunkNames(program.steps);
-  const least = (dim: Dim): Dim => substituteDim(dim, Object.fromEntries(names.map((name) => [name, 1])));
-  const points = liveBytes(program);
-  const unit = { [interval.name]: interval.from };
-  const peaks = undominated(
-    points.map(({ bytes }) => least(bytes)),
-    unit,
-  );
-  const storages = undominated(
-    points.map(({ storage = 0 }) => least(storage)),
-    unit,
-  );
-  return {
-    peakBytes: Math.max(...peaks.map((dim) => maximum(dim, interval))),
-    storageBytes: Math.max(...storages.map((dim) => maximum(dim, interval))),
-  };
+/** What is alive with chunks of one unit: what the chunk rules cannot go below. Bytes as dimensions of the size. */
+export class LeastBytes {
+  readonly #peaks: readonly Dim[];
+  readonly #storages: readonly Dim[];
+
+  constructor(program: Program, { name, from }: Interval) {
+    const ones = Object.fromEntries(chunkNames(program.steps).map((chunk) => [chunk, 1]));
+    const points = liveBytes(program);
+    const largest = (dims: readonly Dim[]): Dim[] =>
+      undominated(
+        dims.map((dim) => substituteDim(dim, ones)),
+        { [name]: from },
+      );
+    this.#peaks = largest(points.map(({ bytes }) => bytes));
+    this.#storages = largest(points.map(({ storage = 0 }) => storage));
+  }
+
+  /** The most bytes alive at once at any size in an interval. */
+  peakBytes(interval: Interval): number {
+    return Math.max(...this.#peaks.map((dim) => maximum(dim, interval)));
+  }
+
+  /** The largest storage at any size in an interval. */
+  storageBytes(interval: Interval): number {
+    return Math.max(...this.#storages.map((dim) => maximum(dim, interval)));
+  }
 }
 
 /** The values of the chunk sizes at one size of the dimension, as the generated module computes them. */

@@ -186,12 +186,7 @@ function lastThat(holds: (n: number) => boolean, most: number): number {
  * the line between the ends of the interval points close to the answer; every other step halves the interval, unless the
  * line says that the next length is over already.
  */
-export function longestWithin(
-  budget: number,
-  peakAt: (n: number) => number,
-  from: number,
-  most: number,
-): number {
+function longestWithin(budget: number, peakAt: (n: number) => number, from: number, most: number): number {
   let low = from;
   let lowPeak = low === 0 ? 0 : peakAt(low);
   let high = Math.min(most, Math.max(1, 2 * low));

@@ -3,7 +3,7 @@ import { type Bindings, evalDim } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { ChunkRule, DimRange, RangePlan } from '../ir/range-plan.ts';
 import { budgetBytes } from './budget.ts';
-import { chunkRules, chunkSizes, type RuledProgram } from './chunk-rules.ts';
+import { chunkRules, chunkSizes, type Limits, type RuledProgram } from './chunk-rules.ts';
 import type { Weights } from './cost-model.ts';
 import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
@@ -12,10 +12,11 @@ import { order } from './order.ts';
 import { checkCap, type PlanOptions, timePasses } from './pipeline.ts';
 import type { Interval } from './polynomial.ts';
 import { RangeGraph } from './range-graph.ts';
-import { searchRange } from './range-search.ts';
+import { type PlacedLoops, searchRange, withoutIdle } from './range-search.ts';
 import { type Choice, placeLoops } from './region.ts';
 import { type LoopSummary, reportLoops } from './report.ts';
 import { programSeconds } from './seconds.ts';
+import type { SelectOptions } from './select.ts';
 import { simplify } from './simplify.ts';
 import { skipMasked } from './skip-masked.ts';
 import { bindSome } from './specialise.ts';
@@ -56,25 +57,24 @@ export function planRange(graph: Graph, options: RangeOptions): RangePlan {
   const graphs = pass('order', () =>
     budget !== undefined && unchunked.peakBytes <= budget
       ? written
-      : written.inOrderOf(order(written.at(written.anchor()))),
+      : written.inOrder(order(written.at(written.anchor())).nodes.map(({ id }) => id)),
   );
-  const placed = pass('search and select', () =>
-    searchRange(graphs, {
-      budget,
-      cap,
-      weights: costModel.weights,
-      signal: options.signal,
-      ...(options.onRejection ? { onRejection: options.onRejection } : {}),
-    }),
-  );
-  const limits = { budget: budget ?? placed.least.peakBytes, cap: options.cap };
-  const ruled = pass('chunk rules', () =>
-    chunkRules(placed.program, { interval, limits, planned: placed.planned }),
+  const selection = {
+    budget,
+    cap,
+    weights: costModel.weights,
+    signal: options.signal,
+    ...(options.onRejection ? { onRejection: options.onRejection } : {}),
+  };
+  const found = pass('search and select', () => searchRange(graphs, selection));
+  const limits = { budget: budget ?? found.least.peakBytes(interval), cap: options.cap };
+  const { placed, ruled } = pass('chunk rules', () =>
+    ruledLoops(found, { ...selection, budget: limits.budget }, limits),
   );
   const { rules, program, peaks } = ruled;
   const at = (size: number): Bindings => chunkSizes(rules, limits, { [name]: size });
   const planned = pass('estimate planned', () => estimate(program, at(to)));
-  const summary = pass('report', () => report(graphs, placed.choices, ruled, at(to), cap, costModel.weights));
+  const summary = pass('report', () => report(placed, ruled, at(to), cap, costModel.weights));
   const seconds = pass('predict time', () => ({
     unchunked: programSeconds(lower(written.at(to)), costModel),
     planned: programSeconds(program, costModel, at(to)),
@@ -124,10 +124,26 @@ export function planAtSize(
   return { bindings, peakBytes: Math.max(...plan.peaks.map((dim) => evalDim(dim, bindings))) };
 }
 
+/** The chunk rules of loops, without those loops that no size needs. */
+function ruledLoops(
+  found: PlacedLoops,
+  selection: SelectOptions,
+  limits: Limits,
+): { placed: PlacedLoops; ruled: RuledProgram } {
+  const { interval } = found.graphs;
+  for (let placed = found; ; ) {
+    const ruled = chunkRules(placed.program, { interval, limits, planned: placed.planned });
+    const unlimited = new Set(ruled.rules.filter(({ rooms }) => rooms.length === 0).map(({ name }) => name));
+    const idle = [...ruled.ruleOf].filter(([, rule]) => unlimited.has(rule)).map(([name]) => name);
+    const fewer = idle.length === 0 ? placed : withoutIdle(placed, new Set(idle), selection);
+    if (fewer === placed) return { placed, ruled };
+    placed = fewer;
+  }
+}
+
 /** What the loops save and cost at one size. */
 function report(
-  graphs: RangeGraph,
-  choices: readonly Choice[],
+  { graphs, choices }: PlacedLoops,
   { rules, ruleOf }: RuledProgram,
   bindings: Bindings,
   cap: number,

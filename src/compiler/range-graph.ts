@@ -34,10 +34,10 @@ export class RangeGraph {
     return new RangeGraph(this.symbolic, { ...this.interval, to: size });
   }
 
-  /** The same graphs with the nodes in another order, that of a graph in numbers. */
-  inOrderOf({ nodes }: Graph): RangeGraph {
+  /** The same graphs with the nodes in another order. */
+  inOrder(ids: readonly ValueId[]): RangeGraph {
     const known = new Map(this.symbolic.nodes.map((node) => [node.id, node]));
-    const ordered = nodes.map(({ id }) => known.get(id) as Node);
+    const ordered = ids.map((id) => known.get(id) as Node);
     return new RangeGraph({ ...this.symbolic, nodes: ordered }, this.interval);
   }
 
