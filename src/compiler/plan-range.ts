@@ -1,5 +1,5 @@
 import { invariant, UserError } from '../errors.ts';
-import { type Bindings, evalDim } from '../ir/dims.ts';
+import { type Bindings, dimTerms, evalDim } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { ChunkRule, DimRange, RangePlan } from '../ir/range-plan.ts';
 import { budgetBytes } from './budget.ts';
@@ -172,10 +172,15 @@ function checkInputs(graph: Graph, over: string): void {
   const named = graph.inputs.flatMap(({ id, shape }) =>
     shape.filter((dim) => typeof dim === 'string').map((dim) => ({ id, dim })),
   );
-  const odd = named.find(({ dim }) => dim !== over);
+  const odd = named.find(({ dim }) => {
+    const terms = dimTerms(dim);
+    return (
+      terms.length !== 1 || terms.some(({ coefficient, names }) => coefficient < 1 || names.length !== 1)
+    );
+  });
   if (odd) {
     throw new UserError(
-      `${graph.name}: input ${odd.id} has an extent of ${odd.dim}: in a module for a range of ${over}, extents of inputs are numbers or ${over} itself`,
+      `${graph.name}: input ${odd.id} has an extent of ${odd.dim}: in a module for a range of ${over}, extents of inputs are numbers or multiples of ${over}`,
     );
   }
   if (named.length === 0)

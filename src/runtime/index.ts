@@ -2,7 +2,7 @@
 
 export { fitChunk } from '../layout/chunks.ts';
 export type { BackendName, Device, DType, MemoryCounters, StorageView } from './device.ts';
-export { type RangeInfo, readDims } from './dims.ts';
+export { type Extent, type RangeInfo, readDims } from './dims.ts';
 export { type InputInfo, uploadInputs } from './inputs.ts';
 export {
   defineKernel,

@@ -1,11 +1,12 @@
 import { UserError } from '../errors.ts';
 import type { Device, DType } from './device.ts';
+import { type Extent, namedExtent } from './dims.ts';
 import type { Tensor } from './tensor.ts';
 
 /** An input that a generated module asks for (`info.inputs`). */
 export interface InputInfo {
   /** Extents; names of dimensions in a module for a range of sizes. */
-  readonly shape: readonly (number | string)[];
+  readonly shape: readonly Extent[];
   readonly dtype: DType;
   /** Exclusive upper bound of an index input. */
   readonly below?: number;
@@ -47,31 +48,35 @@ export function uploadInputs<Id extends string>(
   ) as Record<Id, Tensor>;
 }
 
-/** The shapes in numbers. A name that stands alone in an input, once or several times, follows from its number of elements. */
+/** The shapes in numbers. A name that is the only one without a value in an input follows from its number of elements. */
 function bindShapes(
   specs: Readonly<Record<string, InputInfo>>,
   values: Readonly<Record<string, ArrayLike<number>>>,
   given: Readonly<Record<string, number>>,
 ): Record<string, readonly number[]> {
   const dims: Record<string, number> = { ...given };
-  const extent = (dim: number | string): number | undefined => (typeof dim === 'number' ? dim : dims[dim]);
   for (const [id, { shape }] of Object.entries(specs)) {
-    const open = shape.filter((dim) => extent(dim) === undefined);
+    let known = 1;
+    const open: string[] = [];
+    for (const extent of shape) {
+      const { times, name } = typeof extent === 'number' ? { times: extent, name: '' } : namedExtent(extent);
+      if (name !== '' && dims[name] === undefined) open.push(name);
+      known *= times * (dims[name] ?? 1);
+    }
     const [name] = open;
     if (name === undefined || open.some((other) => other !== name)) continue;
-    const known = shape.reduce<number>((product, dim) => product * (extent(dim) ?? 1), 1);
-    const size = Math.round(((values[id] as ArrayLike<number>).length / known) ** (1 / open.length));
-    dims[name] = size;
+    dims[name] = Math.round(((values[id] as ArrayLike<number>).length / known) ** (1 / open.length));
   }
+  const extentOf = (id: string, extent: Extent): number => {
+    if (typeof extent === 'number') return extent;
+    const { times, name } = namedExtent(extent);
+    const size = dims[name];
+    if (size === undefined)
+      throw new UserError(`input ${id}: its elements do not tell ${name}; give it as one of \`dims\``);
+    return times * size;
+  };
   return Object.fromEntries(
-    Object.entries(specs).map(([id, { shape }]) => {
-      const bound = shape.map(extent);
-      if (bound.includes(undefined))
-        throw new UserError(
-          `input ${id}: give the sizes of [${shape.join(', ')}], its elements do not tell them`,
-        );
-      return [id, bound as number[]];
-    }),
+    Object.entries(specs).map(([id, { shape }]) => [id, shape.map((extent) => extentOf(id, extent))]),
   );
 }
 
