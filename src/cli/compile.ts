@@ -5,7 +5,6 @@ import { alternativePlans } from '../compiler/alternatives.ts';
 import { parseBudget } from '../compiler/budget.ts';
 import { paretoPlans } from '../compiler/pareto.ts';
 import { UserError } from '../errors.ts';
-import type { Bindings } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Plan } from '../ir/plan.ts';
 import { formatMs } from '../report/format.ts';
@@ -14,12 +13,14 @@ import { describePareto, paretoJson } from '../report/pareto.ts';
 import { describePlan, summarisePlan } from '../report/summary.ts';
 import { chooseBackend } from './backend.ts';
 import { DEFAULT_BUDGET_HELP, withBudget } from './budget.ts';
-import { checkDims, parseDims } from './dims.ts';
+import { compileForRange } from './compile-range.ts';
+import { checkDims, hasRange, parseDims, parseRanges } from './dims.ts';
 import { green, type Io, printJson, progress } from './io.ts';
 import { CAP_HELP, COST_MODEL_HELP, checkParameters, readLimits } from './limits.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
 import { displayPath } from './load-module.ts';
 import { type Measured, MOST_MEASURED, measurePlans } from './measure.ts';
+import { moduleName } from './module-name.ts';
 import { collect, parseBackend, parseCount, parseSlowdown } from './options.ts';
 import { writeFileAtomically } from './write-file.ts';
 
@@ -42,7 +43,11 @@ export function addCompile(program: Command, io: Io): void {
     .command('compile')
     .description('Plan chunk loops that meet a memory budget and write the TypeScript module that runs them.')
     .argument('<model>', 'path/to/model.ts or path/to/model.ts#export')
-    .option('--dims <N=size,…>', 'sizes of the named dimensions (repeatable)', collect)
+    .option(
+      '--dims <N=size,…>',
+      'sizes of the named dimensions (repeatable); one may be a range: N=1..8192',
+      collect,
+    )
     .option(
       '--budget <budget>',
       `activation memory: a share of the unchunked peak (20%), bytes (512MiB) or min (default: ${DEFAULT_BUDGET_HELP})`,
@@ -63,13 +68,19 @@ export function addCompile(program: Command, io: Io): void {
     .option('--pareto', 'write no module: list the plans that none beats in both memory and predicted time')
     .option('--config <file>', CONFIG_HELP)
     .option('--json', 'print one JSON document on stdout')
-    .addHelpText('after', '\nExample:\n  autochunk compile models/llama/model.ts --dims N=512 --budget 20%')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  autochunk compile models/llama/model.ts --dims N=512 --budget 20%
+  autochunk compile models/llama/model.ts --dims N=1..8192 --budget 64MiB`,
+    )
     .action((reference: string, flags: CompileFlags) => compile(reference, flags, io));
 }
 
 async function compile(reference: string, flags: CompileFlags, io: Io): Promise<void> {
   const started = performance.now();
-  const dims = parseDims(flags.dims ?? []);
+  const ranges = parseRanges(flags.dims ?? []);
   if (flags.budget !== undefined) parseBudget(flags.budget);
   if (flags.out === '') throw new UserError('--out: expected a file name', { exitCode: 2 });
   const maxSlowdown = parseSlowdown(flags.maxSlowdown);
@@ -79,8 +90,14 @@ async function compile(reference: string, flags: CompileFlags, io: Io): Promise<
   const backend = parseBackend(flags.backend) ?? (await chooseBackend());
   const { capSource, ...limits } = await readLimits(flags, backend, io);
   const { graph, file } = await loadModel(reference, { config: flags.config });
-  checkDims(graph, dims);
+  checkDims(graph, ranges);
   progress(io, `compiling ${graph.name} from ${displayPath(file)}`);
+  if (hasRange(ranges)) {
+    const options = { dims: ranges, backend, modelFile: displayPath(file) };
+    await compileForRange(graph, options, { ...limits, capSource }, flags, started, io);
+    return;
+  }
+  const dims = parseDims(flags.dims ?? []);
   if (flags.pareto) {
     const plans = paretoPlans(graph, { dims, backend, ...limits });
     if (flags.json) printJson(io, paretoJson(plans));
@@ -142,9 +159,3 @@ function checkModes({ pareto, budget, out, measure, maxSlowdown }: CompileFlags)
       '--measure keeps the fastest plan as measured, --max-slowdown the smallest as predicted: choose one',
     );
 }
-
-/** `llama.n512.ts`: characters that files do not like become `_`. */
-export const moduleName = (model: string, dims: Bindings): string => {
-  const parts = [model, ...Object.entries(dims).map(([name, size]) => `${name.toLowerCase()}${size}`)];
-  return `${parts.join('.').replace(/[^\w.$-]/g, '_')}.ts`;
-};

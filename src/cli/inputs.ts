@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { extname } from 'node:path';
 import { UserError } from '../errors.ts';
-import { type Bindings, printShape } from '../ir/dims.ts';
+import { type Bindings, dimTerms, printShape } from '../ir/dims.ts';
 import type { TensorType } from '../ir/node.ts';
 import { readSafetensors } from '../weights/index.ts';
 import { IMAGE_EXTENSIONS, readImage } from './image/decode.ts';
@@ -68,7 +68,7 @@ export async function readInputs(
   return given;
 }
 
-/** Sizes of named dimensions that `dims` leaves open, where an axis of a given input is exactly that dimension. */
+/** Sizes of named dimensions that `dims` leaves open, where an axis of a given input is that dimension or a multiple of it. */
 export function bindDims(inputs: readonly DeclaredInput[], given: GivenInputs, dims: Bindings): Bindings {
   const bound: Record<string, number> = { ...dims };
   for (const { id, shape } of inputs) {
@@ -77,7 +77,10 @@ export function bindDims(inputs: readonly DeclaredInput[], given: GivenInputs, d
     const extents = 'image' in value ? [1] : value.shape.length === shape.length ? value.shape : [];
     extents.forEach((extent, axis) => {
       const dim = shape[axis];
-      if (typeof dim === 'string' && /^[A-Za-z_$][\w$]*$/.test(dim) && extent > 0) bound[dim] ??= extent;
+      const [term, ...more] = typeof dim === 'string' ? dimTerms(dim) : [];
+      const [name, ...others] = term?.names ?? [];
+      if (!term || name === undefined || more.length > 0 || others.length > 0) return;
+      if (extent > 0 && extent % term.coefficient === 0) bound[name] ??= extent / term.coefficient;
     });
   }
   return bound;

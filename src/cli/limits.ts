@@ -66,7 +66,11 @@ function readCostModelFile(path: string): CostModel {
  *
  * @throws UserError naming the largest parameter
  */
-export function checkParameters({ program, backend }: Plan, { cap, capSource }: Limits, io: Io): void {
+export function checkParameters(
+  { program, backend }: Pick<Plan, 'program' | 'backend'>,
+  { cap, capSource }: Limits,
+  io: Io,
+): void {
   const sizes = program.params.map(({ key, shape }) => {
     const extents = evalShape(shape, {});
     return { key, shape, bytes: 4 * extents.reduce((product, extent) => product * extent, 1) };

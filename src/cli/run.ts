@@ -46,7 +46,11 @@ export function addRun(program: Command, io: Io): void {
     .command('run')
     .description('Run a model or a generated module; report its outputs, measured memory and time.')
     .argument('<model|module>', 'path/to/model.ts[#export], or a module written by `autochunk compile`')
-    .option('--dims <N=size,…>', 'sizes of the named dimensions (repeatable)', collect)
+    .option(
+      '--dims <N=size,…>',
+      'sizes of the named dimensions (repeatable); of a module for a range, the size to run',
+      collect,
+    )
     .option(
       '--budget <budget>',
       `activation memory of the chunked variant: 20%, 512MiB or min (default: ${DEFAULT_BUDGET_HELP})`,
@@ -83,7 +87,8 @@ Examples:
   autochunk run models/llama/model.ts --dims N=64 --budget 20% --weights stories260K.safetensors
   autochunk run models/gpt2/model.ts --weights gpt2/ --text "The capital of France is"
   autochunk run models/vit/model.ts --weights vit-base-patch16-224/ --input pixel_values=cat.jpg
-  autochunk run generated/llama.n512.ts --input tokens=tokens.npy --backend cpu`,
+  autochunk run generated/llama.n512.ts --input tokens=tokens.npy --backend cpu
+  autochunk run generated/llama.n1-8192.ts --dims N=1000`,
     )
     .action((reference: string, flags: RunFlags) => run(reference, flags, io));
 }

@@ -18,7 +18,7 @@ export class Session {
   readonly device: runtime.Device;
   /** What computed each op that ran. */
   readonly kernels: ReadonlyMap<string, string>;
-  private readonly module: GeneratedModule<runtime.Device, runtime.Tensor>;
+  private readonly module: Pick<GeneratedModule<runtime.Device, runtime.Tensor>, 'run'>;
   private readonly inputs: Record<string, runtime.Tensor>;
   private readonly donate: () => Record<string, runtime.Tensor>;
   private readonly params: Record<string, runtime.Tensor>;
@@ -39,11 +39,11 @@ export class Session {
     signature: Signature,
     data: { readonly inputs: Elements; readonly params: Elements },
   ): Promise<Session> {
-    const { loadModule } = await import('../codegen/load.ts');
+    const { loadAnyModule } = await import('../codegen/load.ts');
     const device = await runtime.openDevice(options);
     const kernels = new Map<string, string>();
     const k = recordingKernels(device, kernels);
-    const module = loadModule<runtime.Device, runtime.Tensor>(source, { ...runtime, k });
+    const module = loadAnyModule<runtime.Device, runtime.Tensor>(source, { ...runtime, k });
     try {
       const inputs = Object.fromEntries(
         signature.inputs
@@ -92,7 +92,7 @@ export class Session {
 }
 
 interface SessionParts {
-  readonly module: GeneratedModule<runtime.Device, runtime.Tensor>;
+  readonly module: Pick<GeneratedModule<runtime.Device, runtime.Tensor>, 'run'>;
   readonly inputs: Record<string, runtime.Tensor>;
   /** Uploads the inputs that a run takes over. */
   readonly donate: () => Record<string, runtime.Tensor>;

@@ -3,14 +3,13 @@ import { compileGraph, generate, unchunkedPlan } from '../compile.ts';
 import { parseBudget } from '../compiler/budget.ts';
 import { UserError } from '../errors.ts';
 import type { Backend } from '../ir/ops/op.ts';
-import { formatDims } from '../report/format.ts';
 import { listBackends, type OpenOptions, openDevice } from '../runtime/index.ts';
 import { randomData } from '../testing/random.ts';
 import { matchParameters, type Safetensors, type WeightNames, type WeightTensor } from '../weights/index.ts';
 import { withBudget } from './budget.ts';
 import type { CheckpointExtras } from './checkpoint-extras.ts';
 import { checkDims, parseDims } from './dims.ts';
-import { readGeneratedInfo, signatureOfModule } from './generated.ts';
+import { declaredInputs, infoOf, readGenerated, signatureOfModule } from './generated.ts';
 import { bindDims, type DeclaredInput, type GivenInputs, readInputs } from './inputs.ts';
 import { type Io, progress } from './io.ts';
 import { readLimits } from './limits.ts';
@@ -68,20 +67,15 @@ export async function resolveTarget(
   const { file } = splitReference(reference);
   checkModuleFile(file);
   const source = readFileSync(file, 'utf8');
-  const info = await readGeneratedInfo(source);
-  if (info !== undefined) {
-    if (flags.dims !== undefined) {
-      throw new UserError(
-        `--dims: the sizes of a generated module are fixed (${formatDims(info.dims) || 'it has none'})`,
-        { exitCode: 2 },
-      );
-    }
+  const module = await readGenerated(source);
+  if (module !== undefined) {
     if (flags.costModel !== undefined)
       throw new UserError('--cost-model: a generated module is planned already', { exitCode: 2 });
     if (flags.config !== undefined)
       throw new UserError('--config: the sizes of a generated module are fixed', { exitCode: 2 });
+    const given = await readGiven(flags, declaredInputs(module), extras);
+    const info = await infoOf(module, given, parseDims(flags.dims ?? []));
     const signature = signatureOfModule(info);
-    const given = await readGiven(flags, signature.inputs, extras);
     return {
       model: info.model,
       dims: info.dims,

@@ -17,11 +17,13 @@ import {
   parseDevice,
   THREADS_OPTION,
 } from './device-options.ts';
-import { parseDims } from './dims.ts';
+import { checkDims, hasRange, parseDims, parseRanges } from './dims.ts';
 import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
 import { COST_MODEL_HELP, readLimits } from './limits.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
 import { collect, parseCount } from './options.ts';
+import type { Case, Checker } from './verify-case.ts';
+import { RangeChecker } from './verify-range.ts';
 
 interface VerifyFlags extends DeviceFlags {
   readonly dims?: readonly string[];
@@ -51,7 +53,7 @@ export function addVerify(program: Command, io: Io): void {
     .option('--seed <n>', 'seed of the first case; case i has seed + i', '1')
     .option(
       '--dims <N=size,…>',
-      `fix sizes (repeatable); the others are drawn from 1 … ${LARGEST_DIM}`,
+      `fix sizes (repeatable); the others are drawn from 1 … ${LARGEST_DIM}. A range (N=1..64) checks the module for it`,
       collect,
     )
     .option(
@@ -64,17 +66,14 @@ export function addVerify(program: Command, io: Io): void {
     .option('--cost-model <file>', COST_MODEL_HELP)
     .option('--config <file>', CONFIG_HELP)
     .option('--json', 'print one JSON document on stdout')
-    .addHelpText('after', '\nExample:\n  autochunk verify models/llama/model.ts --runs 100 --seed 7')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  autochunk verify models/llama/model.ts --runs 100 --seed 7
+  autochunk verify models/llama/model.ts --dims N=1..200 --budget 1MiB`,
+    )
     .action((reference: string, flags: VerifyFlags) => verify(reference, flags, io));
-}
-
-interface Case {
-  readonly seed: number;
-  readonly dims: Bindings;
-  readonly budgetBytes: number;
-  readonly unchunkedPeakBytes: number;
-  readonly plannedPeakBytes: number;
-  readonly loops: number;
 }
 
 interface Failure extends Case {
@@ -87,11 +86,11 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
   const started = performance.now();
   const runs = parseCount('--runs', flags.runs, 1, 1_000_000);
   const seed = parseCount('--seed', flags.seed, 0, 2 ** 31);
-  const fixed = parseDims(flags.dims ?? []);
+  const given = parseRanges(flags.dims ?? []);
   const budget = flags.budget === undefined ? undefined : parseBudget(flags.budget);
   const asked = parseDevice(flags);
   const { graph } = await loadModel(reference, { config: flags.config });
-  const unknown = Object.keys(fixed).filter((name) => !graph.dims.includes(name));
+  const unknown = Object.keys(given).filter((name) => !graph.dims.includes(name));
   if (unknown.length > 0) {
     const has =
       graph.dims.length > 0 ? `its dimensions are ${graph.dims.join(', ')}` : 'it has no named dimension';
@@ -99,12 +98,15 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
       exitCode: 2,
     });
   }
+  if (hasRange(given)) checkDims(graph, given);
   const device = await openDevice(asked);
   const cases: Case[] = [];
   let failure: Failure | undefined;
   try {
     const { costModel } = await readLimits(flags, device.backend, io);
-    const subject = new Subject(graph, device, fixed, budget, costModel);
+    const subject: Checker = hasRange(given)
+      ? await RangeChecker.compile(graph, device, given, flags.budget, io)
+      : new Subject(graph, device, parseDims(flags.dims ?? []), budget, costModel);
     for (let i = 0; i < runs && !failure; i++) {
       const { result, failures } = await subject.check(seed + i);
       if (failures.length > 0)
@@ -137,7 +139,10 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
     const least = (100 * Math.min(...spread)).toFixed(0);
     io.stdout(
       `${green(io, 'ok')} ${graph.name} on ${device.backend}: ${plural(cases.length, 'case')} from seed ${seed}, ${withLoops} with loops, down to ${least} % of the unchunked peak (${formatMs(ms)})\n` +
-        '   chunked = unchunked bit for bit; planned = measured peak to the byte; a budget below the smallest peak is refused\n',
+        '   chunked = unchunked bit for bit; planned = measured peak to the byte; ' +
+        (hasRange(given)
+          ? 'one module at all sizes, within its budget\n'
+          : 'a budget below the smallest peak is refused\n'),
     );
   } else {
     io.stdout(
@@ -162,7 +167,7 @@ const reproduction = (reference: string, flags: VerifyFlags, seed: number, devic
   ].join(' ');
 
 /** The model under test; plans are kept for as long as consecutive cases share their sizes. */
-class Subject {
+class Subject implements Checker {
   private readonly graph: Graph;
   private readonly device: Device;
   private readonly fixed: Bindings;

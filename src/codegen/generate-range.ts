@@ -53,7 +53,9 @@ export function generateRangeModule(plan: RangePlan, meta: { readonly modelFile?
     ],
     ['backend', literal(plan.backend)],
     ['budgetBytes', numberLiteral(plan.budgetBytes)],
-    ...(plan.capBytes === undefined ? [] : [['capBytes', numberLiteral(plan.capBytes)] as const]),
+    ...(plan.capBytes !== undefined && isCapped(plan)
+      ? [['capBytes', numberLiteral(plan.capBytes)] as const]
+      : []),
     ['unchunkedPeakBytes', numberLiteral(plan.unchunked.peakBytes)],
     ['plannedPeakBytes', numberLiteral(plan.planned.peakBytes)],
   ] as const;
@@ -66,6 +68,10 @@ export function generateRangeModule(plan: RangePlan, meta: { readonly modelFile?
     infoStatement(facts, program, graph),
   ]);
 }
+
+/** Does a storage keep a chunk from being larger? */
+const isCapped = ({ rules }: RangePlan): boolean =>
+  rules.some(({ rooms }) => rooms.some(({ limit }) => limit === 'cap'));
 
 function chunkFunction({ over, rules }: RangePlan): FunctionDeclarationStructure {
   const bytes = { budget: 'info.budgetBytes', cap: 'info.capBytes' } as const;

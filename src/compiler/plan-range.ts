@@ -1,5 +1,5 @@
 import { invariant, UserError } from '../errors.ts';
-import { type Bindings, dimTerms, evalDim } from '../ir/dims.ts';
+import { type Bindings, dimTerms, evalDim, printShape } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { ChunkRule, DimRange, RangePlan } from '../ir/range-plan.ts';
 import { budgetBytes } from './budget.ts';
@@ -104,6 +104,7 @@ export function planRange(graph: Graph, options: RangeOptions): RangePlan {
     unchunked,
     planned,
     ...summary,
+    predictedSeconds: seconds.planned,
     predictedSlowdown: seconds.unchunked === 0 ? 0 : seconds.planned / seconds.unchunked - 1,
     passes,
   };
@@ -172,6 +173,12 @@ function checkInputs(graph: Graph, over: string): void {
   const named = graph.inputs.flatMap(({ id, shape }) =>
     shape.filter((dim) => typeof dim === 'string').map((dim) => ({ id, dim })),
   );
+  const param = graph.params.find(({ shape }) => shape.some((dim) => typeof dim === 'string'));
+  if (param) {
+    throw new UserError(
+      `${graph.name}: parameter ${param.key} has the shape ${printShape(param.shape)}: its size cannot follow from ${over} at run time`,
+    );
+  }
   const odd = named.find(({ dim }) => {
     const terms = dimTerms(dim);
     return (

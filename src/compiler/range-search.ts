@@ -65,7 +65,10 @@ const fits = ({ least }: PlacedLoops, { budget, cap }: SelectOptions, interval: 
 /** The loops with the smallest peak. */
 function searchSmallest(graphs: RangeGraph, options: SelectOptions): PlacedLoops | BudgetError {
   try {
-    return place(graphs, select(graphs.at(graphs.anchor()), { ...options, budget: undefined, borders: false }));
+    return place(
+      graphs,
+      select(graphs.at(graphs.anchor()), { ...options, budget: undefined, borders: false }),
+    );
   } catch (error) {
     if (error instanceof BudgetError) return error;
     throw error;

@@ -67,6 +67,7 @@ export interface RangePlan {
   readonly unchunked: Estimate;
   readonly planned: Estimate;
   readonly loops: readonly LoopReport[];
+  readonly predictedSeconds: number;
   readonly predictedSlowdown: number;
   readonly cost: CostTerms;
   /** Milliseconds per pass. */
