@@ -45,7 +45,7 @@ export function describeRange(
     '',
     ...describeLoops(plan),
     '',
-    `  What a line takes, and all figures without another ${over}, are those at ${over} = ${range.to}.`,
+    `  Sizes beside the code, and figures that name no other ${over}, are those at ${over} = ${range.to}.`,
   ];
 }
 

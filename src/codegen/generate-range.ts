@@ -29,7 +29,7 @@ export function generateRangeModule(plan: RangePlan, meta: { readonly modelFile?
   const { program, graph, over, rules } = plan;
   if (RESERVED.has(over)) {
     throw new UserError(
-      `${plan.model}: a dimension named ${over} cannot have a range: a module for a range has a variable of that name. Give it another name, such as N.`,
+      `${plan.model}: a dimension named ${over} cannot have a range: modules have other things of that name. Call it N, for example`,
     );
   }
   const sources = nameSources(graph);

@@ -2,6 +2,7 @@ import { invariant, UserError } from '../errors.ts';
 import { type Bindings, dimTerms, evalDim, printShape } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { ChunkRule, DimRange, RangePlan } from '../ir/range-plan.ts';
+import { isIdentifier } from '../ir/verify.ts';
 import { budgetBytes } from './budget.ts';
 import { chunkRules, chunkSizes, type Limits, type RuledProgram } from './chunk-rules.ts';
 import type { Weights } from './cost-model.ts';
@@ -233,6 +234,10 @@ function splitDims(graph: Graph, dims: RangeDims): { interval: Interval; fixed: 
     graph.dims.length === 0 ? 'it has no named dimensions' : `its dimensions are ${graph.dims.join(', ')}`;
   if (unbound.length > 0) fail(`dimensions unbound: ${unbound.join(', ')}; ${has}`);
   if (!graph.dims.includes(name)) fail(`there is no dimension ${name}; ${has}`);
+  if (!isIdentifier(name))
+    fail(
+      `a dimension named ${name} cannot have a range: modules have variables for it. Call it N, for example`,
+    );
   if (!(Number.isSafeInteger(from) && Number.isSafeInteger(to) && 1 <= from && from <= to))
     fail(`the range ${from} … ${to} of ${name} is not one of positive integers, the smaller first`);
   return { interval, fixed };

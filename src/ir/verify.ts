@@ -60,7 +60,7 @@ class Names {
   }
 
   claim(name: string, what: string, context: () => string): void {
-    if (!/^[A-Za-z_$][\w$]*$/.test(name) || NOT_IDENTIFIERS.has(name)) {
+    if (!isIdentifier(name)) {
       fail(`${what}: ${JSON.stringify(name)} is not an identifier`, context());
     }
     const other = this.#taken.get(name);
@@ -76,6 +76,10 @@ const NOT_IDENTIFIERS = new Set(
     'public return static super switch this throw true try typeof var void while with yield'
   ).split(' '),
 );
+
+/** Can a name stand for a value in code? */
+export const isIdentifier = (name: string): boolean =>
+  /^[A-Za-z_$][\w$]*$/.test(name) && !NOT_IDENTIFIERS.has(name);
 
 type Context = (node?: Node) => string;
 

@@ -38,8 +38,9 @@ export type Data = Readonly<Record<ValueId, ArrayLike<number>>>;
 /**
  * Executes a lowered program step by step with the float64 reference of every op, counting live bytes. Throws on
  * reading elements nobody wrote, on use after free, on double frees, and on storages that are neither freed nor outputs.
+ * `bindings` give the names that a program for a range leaves open.
  */
-export function interpret(program: Program, data: Data): Interpretation {
+export function interpret(program: Program, data: Data, bindings: Bindings = {}): Interpretation {
   const values = new Map<ValueId, Seen>();
   const owned = new Set<Storage>();
   let live = 0;
@@ -49,7 +50,7 @@ export function interpret(program: Program, data: Data): Interpretation {
     ['param', program.params],
   ] as const) {
     for (const { id, shape, donated = false } of list as Program['inputs']) {
-      const layout = contiguous(evalShape(shape, {}));
+      const layout = contiguous(evalShape(shape, bindings));
       const storage: Storage = {
         name: id,
         data: Float64Array.from(data[id] as ArrayLike<number>),
@@ -130,7 +131,7 @@ export function interpret(program: Program, data: Data): Interpretation {
       }
     }
   };
-  run(program.steps, {});
+  run(program.steps, bindings);
   const outputs: Record<string, { shape: readonly number[]; data: Float64Array }> = {};
   const kept = new Set<Storage>();
   for (const { name, value: id } of program.outputs) {
