@@ -55,7 +55,7 @@ describe('compile --dims N=1..200', () => {
     [['--dims', 'N=..3'], 'N must be a positive integer, got ""'],
     [['--dims', 'N=9..3'], 'the range 9..3 of N ends before it begins'],
     [['--dims', 'N=1..3,N=1..4'], 'N is given twice, as 1..3 and as 1..4'],
-    [['--dims', 'N=1..3', '--pareto'], '--pareto plans for one size of every dimension'],
+    [['--dims', 'N=1..3', '--pareto'], '--pareto is for one size of every dimension'],
     [['--dims', 'M=1..3'], 'model attention has no dimension M'],
   ])('%j is refused', async (argv, message) => {
     const ran = await cli.run('compile', 'attention.ts', ...argv);
