@@ -49,6 +49,9 @@ function describeLoop(reports: readonly LoopReport[], loop: LoopNode, plan: Plan
     ['cuts', `${first.over}: ${first.extent} = ${first.chunks} × ${first.chunkSize}`],
     ['runs', opNames(loop).join(' → ')],
     ['gathers', loop.results.map(({ id, axis }) => `${id} along axis ${axis}`).join(', ')],
+    ...(loop.halos.length > 0
+      ? [['borders', describeBorders(loop, first.chunkSize)] as [string, string]]
+      : []),
     [
       'saves',
       `${formatBytes(first.savesBytes)}${each}, most of it at ${first.savesAt} ` +
@@ -62,6 +65,15 @@ function describeLoop(reports: readonly LoopReport[], loop: LoopNode, plan: Plan
     '',
   ].join('\n');
 }
+
+/** What windows reach beyond chunks: neighbours read it too and, where it is computed in the loop, compute it again. */
+const describeBorders = ({ halos }: LoopNode, chunkSize: number): string =>
+  halos
+    .map(
+      ({ multiple, before, after }) =>
+        `${before} before and ${after} after every ${multiple * chunkSize} elements`,
+    )
+    .join(', ');
 
 const describeCost = ({ nodes, flops, density, stride, total }: CostTerms): string =>
   `${figure(total)} dispatches = ${figure(nodes)} kernels issued again + ${figure(flops)} arithmetic in loops ` +

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { sharesOf } from '../../src/compiler/cost.ts';
 import { estimate } from '../../src/compiler/estimate.ts';
+import { explain } from '../../src/compiler/explain.ts';
 import { indexGraph } from '../../src/compiler/graph-index.ts';
 import { lower } from '../../src/compiler/lower.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
@@ -13,6 +14,7 @@ import type { Graph, LoopNode, OpNode } from '../../src/ir/node.ts';
 import { parseGraph } from '../../src/ir/parse.ts';
 import { printGraph } from '../../src/ir/print.ts';
 import { verify } from '../../src/ir/verify.ts';
+import { describeExplanation } from '../../src/report/explain.ts';
 import { legalLoops } from '../../src/testing/legal-loops.ts';
 import { GraphBuilder } from '../support/graphs.ts';
 import { interpret, randomData } from '../support/interpret.ts';
@@ -75,6 +77,17 @@ describe('loops over the rows and columns of images', () => {
     });
     expect(loops.map(({ chunks }) => chunks)).toEqual([5]);
     expect(predictedSlowdown).toBeLessThan(0.06);
+  });
+
+  it('are explained with their borders', () => {
+    const explanation = explain(images(64), {
+      dims: {},
+      budget: { kind: 'share', share: 0.7 },
+      backend: 'cpu',
+    });
+    expect(describeExplanation(explanation)).toMatch(
+      /borders +1 before and 1 after every \d+ elements, 2 before and 2 after every \d+ elements/,
+    );
   });
 
   it('count what they compute twice as work', () => {
