@@ -40,7 +40,10 @@ export class WebgpuDevice extends BaseDevice<GPUBuffer> {
     this.adapter = adapter;
     this.maxStorageBytes = maxStorageBytes(gpu.limits);
     this.#executor = new WebgpuExecutor(gpu);
-    this.#pool = new BufferPool(gpu, () => this.#executor.forgetBuffers());
+    this.#pool = new BufferPool(gpu, {
+      beforeDestroy: () => this.#executor.forgetBuffers(),
+      parameterBytes: () => this.memory.parameterBytes,
+    });
     void gpu.lost.then((info) => {
       this.#lost = info;
     });

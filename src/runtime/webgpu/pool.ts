@@ -1,30 +1,37 @@
 /** Buffers are rounded up to this many bytes, so that near sizes share. */
 const GRANULE = 256;
 /** A free buffer serves requests down to this share of its size. */
-const TIGHTNESS = 0.8;
-/** Reserved bytes stay under `SLACK` times the most bytes ever in use, plus `FLOOR`. */
-const SLACK = 1.25;
-const FLOOR = 16 * 2 ** 20;
+const TIGHTNESS = 0.9;
+/** Reserved bytes of activations stay under `SLACK` times the most ever in use, plus `FLOOR`. */
+const SLACK = 1.07;
+const FLOOR = 2 ** 14;
 const USAGE_STORAGE_COPY = 0x80 | 0x04 | 0x08;
+
+export interface PoolOptions {
+  /** Submits recorded work and forgets what refers to the buffers. */
+  readonly beforeDestroy: (buffers: readonly GPUBuffer[]) => void;
+  /** Bytes of the parameters, which are in use all the time: they give no slack. */
+  readonly parameterBytes: () => number;
+}
 
 /**
  * Storage buffers by size. A freed buffer is reused at once: work already recorded on it comes earlier in the queue. When
- * more is held than recent use explains, free buffers are destroyed, least recently freed first.
+ * more is held than the most that was in use, free buffers are destroyed, least recently freed first.
  */
 export class BufferPool {
   readonly #device: GPUDevice;
-  readonly #beforeDestroy: (buffers: readonly GPUBuffer[]) => void;
+  readonly #options: PoolOptions;
   /** Free buffers, least recently freed first. */
   #free: GPUBuffer[] = [];
   readonly #inUse = new Set<GPUBuffer>();
   #inUseBytes = 0;
+  /** Without parameters. */
   #highestInUse = 0;
   #reserved = 0;
 
-  /** `beforeDestroy` submits recorded work and forgets what refers to the buffers. */
-  constructor(device: GPUDevice, beforeDestroy: (buffers: readonly GPUBuffer[]) => void) {
+  constructor(device: GPUDevice, options: PoolOptions) {
     this.#device = device;
-    this.#beforeDestroy = beforeDestroy;
+    this.#options = options;
   }
 
   get reservedBytes(): number {
@@ -36,7 +43,7 @@ export class BufferPool {
     const buffer = this.#reuse(size) ?? this.#create(size);
     this.#inUse.add(buffer);
     this.#inUseBytes += buffer.size;
-    this.#highestInUse = Math.max(this.#highestInUse, this.#inUseBytes);
+    this.#highestInUse = Math.max(this.#highestInUse, this.#inUseBytes - this.#options.parameterBytes());
     return buffer;
   }
 
@@ -63,7 +70,9 @@ export class BufferPool {
   }
 
   #create(size: number): GPUBuffer {
-    const allowed = Math.max(this.#highestInUse, this.#inUseBytes + size) * SLACK + FLOOR;
+    const parameters = this.#options.parameterBytes();
+    const activations = Math.max(this.#highestInUse, this.#inUseBytes + size - parameters);
+    const allowed = parameters + activations * SLACK + FLOOR;
     this.#trim(this.#reserved + size - allowed);
     const buffer = this.#device.createBuffer({ size, usage: USAGE_STORAGE_COPY });
     this.#reserved += size;
@@ -80,7 +89,7 @@ export class BufferPool {
       bytes += buffer.size;
     }
     if (doomed.length === 0) return;
-    this.#beforeDestroy(doomed);
+    this.#options.beforeDestroy(doomed);
     for (const buffer of doomed) buffer.destroy();
     this.#reserved -= bytes;
   }
