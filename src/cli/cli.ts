@@ -7,14 +7,14 @@ import { addBench } from './bench.ts';
 import { addCompile } from './compile.ts';
 import { addExplain } from './explain.ts';
 import { addInspect } from './inspect.ts';
-import { CommandFailed, type Io, printJson, red } from './io.ts';
+import { CommandFailed, Interrupted, type Io, printJson, red } from './io.ts';
 import { addMaxLength } from './maxlen.ts';
 import { addRun } from './run.ts';
 import { addTune } from './tune.ts';
 import { addVerify } from './verify.ts';
 
-/** 0: done. 1: understood, and failed. 2: bad usage. */
-export type ExitCode = 0 | 1 | 2;
+/** 0: done. 1: understood, and failed. 2: bad usage. 130: ended by Ctrl-C. */
+export type ExitCode = 0 | 1 | 2 | 130;
 
 /** The whole command line. Never throws and never exits: faults are printed and returned as an exit code. */
 export async function runCli(argv: readonly string[], io: Io): Promise<ExitCode> {
@@ -71,6 +71,10 @@ export function version(): string {
 
 function report(error: unknown, io: Io, json: boolean): ExitCode {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  if (error instanceof Interrupted) {
+    io.stderr('interrupted\n');
+    return 130;
+  }
   if (error instanceof CommandFailed) {
     io.stderr(`${red(io, 'error:')} ${error.message}\n`);
     return 1;

@@ -3,6 +3,8 @@ export interface Io {
   readonly stdout: (text: string) => void;
   readonly stderr: (text: string) => void;
   readonly color: boolean;
+  /** Runs what Ctrl-C may end: `signal` is aborted by the first one. Without it nothing can be interrupted. */
+  readonly interruptible?: <T>(run: (signal: AbortSignal) => Promise<T>) => Promise<T>;
 }
 
 const paint =
@@ -17,6 +19,11 @@ export const green = paint(32);
 
 /** One line of progress on stderr. */
 export const progress = (io: Io, text: string): void => io.stderr(`${dim(io, text)}\n`);
+
+/** The user asked to stop, and what ran was ended cleanly. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted';
+}
 
 /** The one JSON document of `--json`. */
 export const printJson = (io: Io, document: unknown): void =>

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { runCli } from './cli.ts';
 import { enableRelaxedSimd } from './device-options.ts';
+import { interruptible } from './interruptible.ts';
 
 enableRelaxedSimd();
 
@@ -16,4 +17,5 @@ process.exitCode = await runCli(process.argv.slice(2), {
   stdout: (text) => void process.stdout.write(text),
   stderr: (text) => void process.stderr.write(text),
   color: process.stderr.isTTY === true && process.stdout.isTTY === true && !process.env.NO_COLOR,
+  interruptible,
 });

@@ -3,6 +3,7 @@ import { UserError } from '../errors.ts';
 import { formatBytes } from '../ir/bytes.ts';
 import { printShape } from '../ir/dims.ts';
 import { formatDims, formatMs, formatPercent, formatSlowdown, formatTable } from '../report/format.ts';
+import type { RunProgress } from '../runtime/index.ts';
 import { randomData } from '../testing/random.ts';
 import { encodeSafetensors, findCheckpoint, readCheckpoint } from '../weights/index.ts';
 import { DEFAULT_BUDGET_HELP } from './budget.ts';
@@ -138,7 +139,7 @@ async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
           io,
           `running ${variant.name} on ${session.device.backend}${round === 0 ? '' : ` (${round} of ${repeat})`}`,
         );
-        results.push(await session.run());
+        results.push(await watched(variant.name, session, io));
       }
     }
     const outputs = sessions.at(-1)?.results.at(-1)?.outputs ?? {};
@@ -148,6 +149,22 @@ async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
   } finally {
     for (const { session } of sessions) await session.close();
   }
+}
+
+/** A line of progress at most this often. */
+const TOLD_EVERY_MS = 2000;
+
+/** One run that Ctrl-C ends, and that says where it is when it takes long. */
+function watched(name: VariantName, session: Session, io: Io): Promise<RunResult> {
+  let told = performance.now();
+  const onProgress = ({ section, loop }: RunProgress): void => {
+    if (performance.now() - told < TOLD_EVERY_MS) return;
+    told = performance.now();
+    const where = [section, loop && `${loop.id} ${loop.done} of ${loop.of}`].filter(Boolean).join(', ');
+    progress(io, `running ${name}: ${where || 'top level'}`);
+  };
+  const run = (signal?: AbortSignal): Promise<RunResult> => session.run({ signal, onProgress });
+  return io.interruptible ? io.interruptible(run) : run();
 }
 
 function parseVariant(text: string | undefined): VariantName | 'both' | undefined {

@@ -70,12 +70,12 @@ export class Session {
   }
 
   /** Runs once. Inputs and parameters stay, donated inputs are uploaded anew; outputs are read back and freed. */
-  async run(): Promise<RunResult> {
+  async run(options: runtime.RunOptions = {}): Promise<RunResult> {
     const inputs = { ...this.inputs, ...this.donate() };
     await this.device.flush();
     const started = performance.now();
     const { result, peakBytes } = await runtime.measure(this.device, () =>
-      this.module.run(this.device, inputs, this.params),
+      this.module.run(this.device, inputs, this.params, options),
     );
     const ms = performance.now() - started;
     const outputs: Record<string, OutputTensor> = {};
