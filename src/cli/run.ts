@@ -39,6 +39,7 @@ interface RunFlags extends TargetFlags, DeviceFlags {
   readonly seed: string;
   readonly repeat: string;
   readonly out?: string;
+  readonly profile?: string;
   readonly json?: true;
 }
 
@@ -80,6 +81,10 @@ export function addRun(program: Command, io: Io): void {
     .option('--seed <n>', 'seed of random inputs and parameters', '1')
     .option('--repeat <n>', 'timed runs of each variant, alternating, after one that is not timed', '3')
     .option('--out <file>', 'write the outputs to a .safetensors file')
+    .option(
+      '--profile <file>',
+      'run the last variant once more and write its kernels and live bytes as a Chrome / Perfetto trace (.json)',
+    )
     .option('--json', 'print one JSON document on stdout')
     .addHelpText(
       'after',
@@ -142,7 +147,14 @@ async function run(reference: string, flags: RunFlags, io: Io): Promise<void> {
         results.push(await watched(variant.name, session, io));
       }
     }
-    const outputs = sessions.at(-1)?.results.at(-1)?.outputs ?? {};
+    const last = sessions.at(-1);
+    if (flags.profile !== undefined && last) {
+      progress(io, `profiling ${last.variant.name}`);
+      const profile = last.session.device.profile();
+      await watched(last.variant.name, last.session, io);
+      writeFileAtomically(flags.profile, `${JSON.stringify(await profile.stop())}\n`);
+    }
+    const outputs = last?.results.at(-1)?.outputs ?? {};
     const predictions =
       given && weights !== undefined ? await answers(outputs, signature.inputs, given, extras) : undefined;
     report(target, sessions, predictions, repeat, flags, io);

@@ -3,11 +3,14 @@ import { elementCount, type Layout } from '../layout/layout.ts';
 import type { BackendName, Device, DType, StorageView } from './device.ts';
 import type { Kernel } from './kernel.ts';
 import { MemoryMeter } from './memory.ts';
+import { type Profile, Profiler } from './profile.ts';
 import { ActiveRun, type DeviceRun, type RunMemory, type RunOptions } from './run.ts';
 import type { Storage } from './storage.ts';
 import { Tensor } from './tensor.ts';
 import type { Convolution, KernelChoice, LanewiseProduct, Product, TunedKernels } from './tuned.ts';
 import { gather, runs, span, toView3, type View3 } from './view3.ts';
+
+type OnKernel = (name: string, from: number, to: number, shape: readonly number[]) => void;
 
 const BYTES = 4;
 const LARGEST_EXACT_INTEGER = 2 ** 24;
@@ -65,6 +68,18 @@ export abstract class BaseDevice<Handle> implements Device {
   );
   readonly calls: Record<KernelChoice, number> = { gpujs: 0, tuned: 0 };
   #destroyed = false;
+  #profiler: Profiler | undefined;
+  /** Profiling: is the time of a kernel that of its dispatch, or do only flushes have one? */
+  #timesEach = false;
+  #timesFlushes = false;
+  #recordedSince: number | undefined;
+  /** Has a kernel run when its dispatch returns? */
+  protected readonly runsAtOnce: boolean = true;
+
+  /** Begins to time kernels where the device can do so itself; returns how to stop. */
+  protected timeKernels(_onKernel: OnKernel): (() => Promise<void>) | undefined {
+    return undefined;
+  }
 
   /** Memory for `elements` floats; throws UserError when the device has no more. */
   protected abstract allocate(elements: number): Handle;
@@ -140,6 +155,7 @@ export abstract class BaseDevice<Handle> implements Device {
         return Tensor.over(this, storage, shape, dtype);
       },
       () => this.flush(),
+      (section) => this.#profiler?.section(section),
     );
     for (const storage of taken) storage.run = run;
     try {
@@ -149,6 +165,7 @@ export abstract class BaseDevice<Handle> implements Device {
       if (!this.#destroyed) run.abandon();
       throw error;
     } finally {
+      this.#profiler?.section(undefined);
       if (!this.#destroyed) reservation?.close();
     }
   }
@@ -182,6 +199,49 @@ export abstract class BaseDevice<Handle> implements Device {
   async flush(): Promise<void> {
     this.#mustBeOpen();
     await this.settle();
+    const from = this.#recordedSince;
+    this.#recordedSince = undefined;
+    if (from !== undefined) this.#profiler?.kernel('all recorded kernels', from, performance.now(), []);
+  }
+
+  profile(): Profile {
+    this.#mustBeOpen();
+    if (this.#profiler)
+      throw new UserError('profile: this device is being profiled. Stop that profile first.');
+    const stopTiming = this.timeKernels((...kernel) => profiler.kernel(...kernel));
+    const timing = this.runsAtOnce
+      ? 'process time'
+      : stopTiming
+        ? 'GPU time'
+        : 'from recording to completion';
+    const device = `${this.backend} (${this.adapter})`;
+    const profiler = new Profiler(device, timing, this.memory.liveBytes);
+    this.#profiler = profiler;
+    this.#timesEach = this.runsAtOnce;
+    this.#timesFlushes = !this.runsAtOnce && !stopTiming;
+    return {
+      stop: async () => {
+        if (this.#profiler !== profiler) throw new UserError('stop: this profile was stopped before.');
+        await this.flush();
+        await stopTiming?.();
+        this.#profiler = undefined;
+        this.#timesEach = false;
+        this.#timesFlushes = false;
+        return profiler.trace();
+      },
+    };
+  }
+
+  /** Runs a kernel, timed where this device runs it at once and somebody profiles. */
+  #timed(name: string, out: BoundView<Handle>, run: () => void): void {
+    if (this.#timesFlushes) this.#recordedSince ??= performance.now();
+    if (!this.#timesEach) {
+      run();
+      return;
+    }
+    const from = performance.now();
+    run();
+    this.#profiler?.kernel(name, from, performance.now(), out.extents);
   }
 
   async destroy(): Promise<void> {
@@ -208,7 +268,7 @@ export abstract class BaseDevice<Handle> implements Device {
     const operands = arrays.map((array) => this.#bound(kernel.name, array));
     if (isEmpty(target)) return;
     this.calls.gpujs++;
-    this.execute(kernel, target, operands, scalars);
+    this.#timed(kernel.name, target, () => this.execute(kernel, target, operands, scalars));
   }
 
   #multiply(
@@ -227,7 +287,7 @@ export abstract class BaseDevice<Handle> implements Device {
     };
     if (isEmpty(product.out)) return;
     this.calls.tuned++;
-    own.multiply(product);
+    this.#timed(name, product.out, () => own.multiply(product));
   }
 
   #multiplyLanes(own: TunedKernels<BoundView<Handle>>, { out, a, b }: LanewiseProduct<StorageView>): void {
@@ -254,7 +314,7 @@ export abstract class BaseDevice<Handle> implements Device {
     };
     if (isEmpty(bound.out)) return;
     this.calls.tuned++;
-    own.convolve(bound);
+    this.#timed(name, bound.out, () => own.convolve(bound));
   }
 
   /** Called by a storage that was freed. */
@@ -265,6 +325,7 @@ export abstract class BaseDevice<Handle> implements Device {
   }): void {
     if (this.#destroyed) return;
     this.memory.freed(storage.bytes, storage.role);
+    this.#profiler?.live(this.memory.liveBytes);
     this.release(storage.handle);
   }
 
@@ -287,6 +348,7 @@ export abstract class BaseDevice<Handle> implements Device {
     const elements = bytes / BYTES;
     const handle = place ? place.in.allocate(elements, place.at) : this.allocate(elements);
     this.memory.allocated(bytes, role);
+    this.#profiler?.live(this.memory.liveBytes);
     return new OwnedStorage(this, bytes, role, handle);
   }
 

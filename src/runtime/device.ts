@@ -1,5 +1,6 @@
 import type { Layout } from '../layout/layout.ts';
 import type { Kernel } from './kernel.ts';
+import type { Profile } from './profile.ts';
 import type { DeviceRun, RunMemory, RunOptions } from './run.ts';
 import type { Storage } from './storage.ts';
 import type { Tensor } from './tensor.ts';
@@ -63,6 +64,11 @@ export interface Device {
   flush(): Promise<void>;
   /** Releases everything. Tensors of this device are dead afterwards. */
   destroy(): Promise<void>;
+  /**
+   * Records every kernel with its time, sections of models and live bytes, until the profile is stopped. Throws UserError
+   * while another profile records.
+   */
+  profile(): Profile;
   /**
    * Runs a generated module's computation: on a failure or an aborted signal everything that it allocated, and the inputs
    * that passed to it, are freed. For generated modules only.

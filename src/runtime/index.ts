@@ -18,6 +18,7 @@ export type { KernelOptions, ScratchOptions } from './kernels/options.ts';
 export { registerKernel, type UserCall, type UserKernel } from './kernels/user.ts';
 export { type BackendInfo, inspectBackend, listBackends, type OpenOptions, openDevice } from './open.ts';
 export { loadParameters, measure, type ParameterData, type ParameterSpec } from './params.ts';
+export type { Profile, Trace, TraceEvent } from './profile.ts';
 export type { DeviceRun, RunMemory, RunOptions, RunProgress } from './run.ts';
 export type { Storage } from './storage.ts';
 export { Tensor } from './tensor.ts';

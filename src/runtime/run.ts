@@ -46,6 +46,7 @@ export class ActiveRun implements DeviceRun {
   readonly #options: RunOptions;
   readonly #allocate: (shape: readonly number[], dtype: DType, at: number | undefined) => Tensor;
   readonly #flush: () => Promise<void>;
+  readonly #onSection: (section: string) => void;
   readonly #live = new Set<Storage>();
   #section = '';
   #pausedAt = performance.now();
@@ -55,7 +56,9 @@ export class ActiveRun implements DeviceRun {
     donated: readonly Tensor[],
     allocate: (shape: readonly number[], dtype: DType, at: number | undefined) => Tensor,
     flush: () => Promise<void>,
+    onSection: (section: string) => void,
   ) {
+    this.#onSection = onSection;
     this.#options = options;
     this.#allocate = allocate;
     this.#flush = flush;
@@ -73,6 +76,7 @@ export class ActiveRun implements DeviceRun {
 
   enter(section: string): Promise<void> | undefined {
     this.#section = section;
+    this.#onSection(section);
     return this.#look({ section });
   }
 

@@ -4,6 +4,7 @@ import type { Kernel } from '../kernel.ts';
 import { findAdapter, maxStorageBytes } from './adapter.ts';
 import { WebgpuExecutor } from './executor.ts';
 import { BufferPool } from './pool.ts';
+import type { OnKernel } from './timestamps.ts';
 
 const USAGE_MAP_READ_COPY_DST = 0x01 | 0x08;
 const MAP_READ = 0x1;
@@ -25,6 +26,7 @@ export class WebgpuDevice extends BaseDevice<GPUBuffer> {
     if ('reason' in found) throw new UnsupportedError(`webgpu is not available: ${found.reason}.`);
     const { limits } = found.adapter;
     const gpu = await found.adapter.requestDevice({
+      requiredFeatures: found.adapter.features.has('timestamp-query') ? ['timestamp-query'] : [],
       requiredLimits: {
         maxStorageBuffersPerShaderStage: limits.maxStorageBuffersPerShaderStage,
         maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
@@ -91,6 +93,14 @@ export class WebgpuDevice extends BaseDevice<GPUBuffer> {
     scalars: readonly number[],
   ): void {
     this.#executor.record(kernel, out, arrays, scalars);
+  }
+
+  protected override readonly runsAtOnce = false;
+
+  protected override timeKernels(onKernel: OnKernel): (() => Promise<void>) | undefined {
+    if (!this.#gpu.features.has('timestamp-query')) return undefined;
+    this.#executor.time(onKernel);
+    return () => this.#executor.stopTiming();
   }
 
   protected override async settle(): Promise<void> {

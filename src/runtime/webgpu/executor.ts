@@ -2,6 +2,7 @@ import { UnsupportedError } from '../../errors.ts';
 import type { BoundView } from '../base-device.ts';
 import { compileForWebgpu, type WgslProgram } from '../gpujs/webgpu.ts';
 import type { Kernel } from '../kernel.ts';
+import { type OnKernel, Timestamps } from './timestamps.ts';
 
 const RING_BYTES = 2 ** 18;
 /** Submitted at least this often, so that the GPU works while more is recorded. */
@@ -35,6 +36,7 @@ export class WebgpuExecutor {
   #nextNumber = 0;
   #ringAt = 0;
   #dispatches = 0;
+  #timestamps: Timestamps | undefined;
   #recording: { encoder: GPUCommandEncoder; pass: GPUComputePassEncoder } | undefined;
 
   constructor(device: GPUDevice) {
@@ -62,7 +64,7 @@ export class WebgpuExecutor {
       for (let y = 0; y < height; y += stepY) {
         for (let x = 0; x < width; x += stepX) {
           const offset = this.#uniforms(kernel, compiled.program, out, arrays, scalars, [x, y, z]);
-          const { pass } = this.#record();
+          const { pass } = this.#record(kernel.name, out.extents);
           pass.setPipeline(pipeline);
           pass.setBindGroup(0, bindGroup, [offset]);
           pass.dispatchWorkgroups(
@@ -82,8 +84,10 @@ export class WebgpuExecutor {
     if (!this.#recording) return;
     const { encoder, pass } = this.#recording;
     pass.end();
+    const read = this.#timestamps?.finish(encoder);
     this.#device.queue.writeBuffer(this.#ring, 0, this.#mirror, 0, this.#ringAt);
     this.#device.queue.submit([encoder.finish()]);
+    read?.();
     this.#recording = undefined;
     this.#ringAt = 0;
     this.#dispatches = 0;
@@ -101,7 +105,30 @@ export class WebgpuExecutor {
     this.#ring.destroy();
   }
 
-  #record(): { encoder: GPUCommandEncoder; pass: GPUComputePassEncoder } {
+  /** From now on every dispatch is timed by the GPU. */
+  time(onKernel: OnKernel): void {
+    this.submit();
+    this.#timestamps = new Timestamps(this.#device, DISPATCHES_PER_SUBMIT, onKernel);
+  }
+
+  /** Resolves when the times of all dispatches are known. */
+  async stopTiming(): Promise<void> {
+    this.submit();
+    const timestamps = this.#timestamps;
+    this.#timestamps = undefined;
+    await timestamps?.stop();
+  }
+
+  #record(
+    name: string,
+    shape: readonly number[],
+  ): { encoder: GPUCommandEncoder; pass: GPUComputePassEncoder } {
+    if (this.#timestamps) {
+      this.#recording?.pass.end();
+      const encoder = this.#recording?.encoder ?? this.#device.createCommandEncoder();
+      const timestampWrites = this.#timestamps.next(name, shape);
+      this.#recording = { encoder, pass: encoder.beginComputePass({ timestampWrites }) };
+    }
     if (!this.#recording) {
       const encoder = this.#device.createCommandEncoder();
       this.#recording = { encoder, pass: encoder.beginComputePass() };
