@@ -120,9 +120,9 @@ describe('fitWeights', () => {
         terms.flops * seconds.flops +
         terms.density * seconds.density +
         terms.stride * seconds.stride;
-      return { terms, unchunkedSeconds: 0.01, seconds: 0.01 + added };
+      return { terms, unchunkedSeconds: 0.002, seconds: 0.002 + added };
     });
-    const prior = { nodes: 1, flops: 1e-9, density: 1, stride: 0.01, saturation: 1e5 };
+    const prior = { nodes: 1, flops: 1e-7, density: 1, stride: 0.01, saturation: 1e5 };
     const { weights, error } = fitWeights(samples, prior, 6e-6);
     expect(error.medianError).toBeLessThan(0.005);
     expect(weights.nodes).toBe(1);

@@ -16,8 +16,11 @@ const TERMS = ['nodes', 'flops', 'density', 'stride'] as const satisfies readonl
 
 /** Slowdowns further off than this count by their distance, not by the square of it (Huber, 1964). */
 const OUTLIER = 0.1;
-/** How hard a weight is held near the one that follows from the rates of kernels. */
-const PRIOR = 1e-5;
+/**
+ * How hard a weight is held near the one that follows from the rates of kernels: a few plans on a busy machine must not
+ * make it ten times another.
+ */
+const PRIOR = 3e-4;
 
 /**
  * The weights with which L explains the slowdowns of measured plans best, in seconds and then in dispatches: least squares
