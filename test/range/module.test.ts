@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
 import { generateRangeModule } from '../../src/codegen/generate-range.ts';
 import { infoAt, loadModule, loadRangeModule, type RangeModule } from '../../src/codegen/load.ts';
 import { compileModel, defineModel, f32, i32, matmul, nn, permute, softmax } from '../../src/index.ts';
+import type { Plan } from '../../src/ir/plan.ts';
+import type { RangePlan } from '../../src/ir/range-plan.ts';
 import * as runtime from '../../src/runtime/index.ts';
 
 const attention = defineModel(
@@ -18,6 +20,12 @@ const compiled = await compileModel(attention, {
   budget: '80%',
   backend: 'cpu',
   modelFile: 'models/attention/model.ts',
+});
+
+it('is typed by whether a dimension has a range', () => {
+  expectTypeOf(compiled.plan).toEqualTypeOf<RangePlan>();
+  const fixed = () => compileModel(attention, { dims: { N: 9 }, budget: 'min' });
+  expectTypeOf(fixed).returns.resolves.toHaveProperty('plan').toEqualTypeOf<Plan>();
 });
 
 it('looks as it did', async () => {
