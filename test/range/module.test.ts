@@ -1,20 +1,12 @@
 import { afterAll, beforeAll, describe, expect, expectTypeOf, it } from 'vitest';
 import { generateRangeModule } from '../../src/codegen/generate-range.ts';
 import { infoAt, loadModule, loadRangeModule, type RangeModule } from '../../src/codegen/load.ts';
-import { compileModel, defineModel, f32, i32, matmul, nn, permute, softmax } from '../../src/index.ts';
+import { compileModel } from '../../src/index.ts';
 import type { Plan } from '../../src/ir/plan.ts';
 import type { RangePlan } from '../../src/ir/range-plan.ts';
 import * as runtime from '../../src/runtime/index.ts';
+import { attention } from './attention.ts';
 
-const attention = defineModel(
-  'attention',
-  { tokens: i32('N', { below: 11 }), bias: f32('N', 'N') },
-  ({ tokens, bias }) => {
-    const x = nn.embedding('wte', tokens, [11, 16]);
-    const scores = matmul(nn.linear('q', x, 16), permute(nn.linear('k', x, 16), [1, 0]));
-    return { y: matmul(softmax(scores, 1), nn.linear('v', x, 16)), rows: softmax(bias, 1) };
-  },
-);
 const compiled = await compileModel(attention, {
   dims: { N: { from: 2, to: 60 } },
   budget: '80%',
