@@ -5,10 +5,10 @@
  *   activation peak   36.4 KiB at N = 60 (unchunked 46.6 KiB → 78.1 %)
  *                     584 B at N = 2 (unchunked 424 B → 137.7 %)
  *                     within 37.3 KiB at every N: see plannedPeakBytes
- *   peak at           softmax and its scratch, attention.ts:10, inside loop 1
+ *   peak at           softmax and its scratch, attention.ts:12, inside loop 1
  *   alive there       bias 14.1 KiB · k_ 3.75 KiB · q 3.75 KiB · v 3.75 KiB · 6 more
  *   parameters        3.88 KiB, not part of the peak
- *   predicted time    +17.3 %
+ *   predicted time    +34.9 %
  *
  *   loop 1   (top level)   N   60 = 4 × chunk1   chunk1 = 15   saves 10.2 KiB at scores
  *
@@ -45,32 +45,32 @@ async function compute(device: DeviceRun, inputs: Inputs, params: Params): Promi
   const { N } = readDims(info, inputs);
   const { chunk1 } = chunkSizes(N);
 
-  const x = k.embedding(params.wte_weight, inputs.tokens, { into: device.alloc([N, 16]) });  // f32[N, 16] · 3.75 KiB  attention.ts:8
-  const q = k.linear(x, params.q_weight, params.q_bias, { into: device.alloc([N, 16]) });   // f32[N, 16] · 3.75 KiB  attention.ts:9
-  const k_ = k.linear(x, params.k_weight, params.k_bias, { into: device.alloc([N, 16]) });  // f32[N, 16] · 3.75 KiB  attention.ts:9
-  const v = k.linear(x, params.v_weight, params.v_bias, { into: device.alloc([N, 16]) });   // f32[N, 16] · 3.75 KiB  attention.ts:10
+  const x = k.embedding(params.wte_weight, inputs.tokens, { into: device.alloc([N, 16]) });  // f32[N, 16] · 3.75 KiB  attention.ts:10
+  const q = k.linear(x, params.q_weight, params.q_bias, { into: device.alloc([N, 16]) });   // f32[N, 16] · 3.75 KiB  attention.ts:11
+  const k_ = k.linear(x, params.k_weight, params.k_bias, { into: device.alloc([N, 16]) });  // f32[N, 16] · 3.75 KiB  attention.ts:11
+  const v = k.linear(x, params.v_weight, params.v_bias, { into: device.alloc([N, 16]) });   // f32[N, 16] · 3.75 KiB  attention.ts:12
   x.free();
   const y = device.alloc([N, 16]);                                                          // f32[N, 16] · 3.75 KiB
   for (let n0 = 0; n0 < N; n0 += chunk1) {                                                  // loop 1: N, chunk1 at a time, saves 10.2 KiB at scores
     await device.step('loop1', n0, N);
     const n1 = Math.min(n0 + chunk1, N);
     const n = n1 - n0;
-    const scores = k.matmul(q.slice(0, n0, n1), k_.permute([1, 0]), { into: device.alloc([n, N]) });  // f32[n, N] · 3.52 KiB   attention.ts:9
+    const scores = k.matmul(q.slice(0, n0, n1), k_.permute([1, 0]), { into: device.alloc([n, N]) });  // f32[n, N] · 3.52 KiB   attention.ts:11
     const softmax_scratch = device.alloc([n]);                                              // f32[n] · 60 B scratch
     const softmax_scratch_2 = device.alloc([n]);                                            // f32[n] · 60 B scratch
-    const softmax = k.softmax(scores, {                                                     // f32[n, N] · 3.52 KiB ← peak  attention.ts:10
+    const softmax = k.softmax(scores, {                                                     // f32[n, N] · 3.52 KiB ← peak  attention.ts:12
       axis: 1,
       into: device.alloc([n, N]),
       scratch: [softmax_scratch, softmax_scratch_2],
     });
     softmax_scratch.free(); softmax_scratch_2.free(); scores.free();
-    k.matmul(softmax, v, { into: y.slice(0, n0, n1) });                                     //                        attention.ts:10
+    k.matmul(softmax, v, { into: y.slice(0, n0, n1) });                                     //                        attention.ts:12
     softmax.free();
   }
   q.free(); k_.free(); v.free();
   const rows_scratch = device.alloc([N]);                                                   // f32[N] · 240 B scratch
   const rows_scratch_2 = device.alloc([N]);                                                 // f32[N] · 240 B scratch
-  const rows = k.softmax(inputs.bias, {                                                     // f32[N, N] · 14.1 KiB   attention.ts:10
+  const rows = k.softmax(inputs.bias, {                                                     // f32[N, N] · 14.1 KiB   attention.ts:12
     axis: 1,
     into: device.alloc([N, N]),
     scratch: [rows_scratch, rows_scratch_2],

@@ -5,12 +5,13 @@ import { compileModel } from '../../src/index.ts';
 import type { Plan } from '../../src/ir/plan.ts';
 import type { RangePlan } from '../../src/ir/range-plan.ts';
 import * as runtime from '../../src/runtime/index.ts';
-import { attention } from './attention.ts';
+import { attention, COST_MODEL } from './attention.ts';
 
 const compiled = await compileModel(attention, {
   dims: { N: { from: 2, to: 60 } },
   budget: '80%',
   backend: 'cpu',
+  costModel: COST_MODEL,
   modelFile: 'models/attention/model.ts',
 });
 
