@@ -12,10 +12,12 @@ const SIZES = 'N=1024,B=1,N_seq=32,N_res=128,H=16,W=16,L=77';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 await ensure();
 const { runCli } = await import('../dist/cli/cli.js');
+const { enableRelaxedSimd } = await import('../dist/cli/device-options.js');
 const { describeBench } = await import('../dist/report/bench.js');
 
 const models = ['gpt2', 'vit', 'evoformer', 'unet'].map((name) => `bench/models/${name}.ts`);
 const fixed = ['--dims', SIZES, '--backend', 'webasm', '--json', '--markdown', 'bench/results/figure5.md'];
+enableRelaxedSimd();
 let text = '';
 const exitCode = await runCli(['bench', ...models, ...fixed, ...process.argv.slice(2)], {
   stdout: (chunk) => {

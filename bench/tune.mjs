@@ -14,7 +14,9 @@ import { ensure } from '../scripts/ensure.mjs';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 await ensure();
 const { runCli } = await import('../dist/cli/cli.js');
+const { enableRelaxedSimd } = await import('../dist/cli/device-options.js');
 const { readCostModel } = await import('../dist/compiler/read-cost-model.js');
+enableRelaxedSimd();
 
 const given = process.argv.slice(2);
 const at = given.indexOf('--backend');

@@ -1,0 +1,216 @@
+#!/usr/bin/env node
+/**
+ * `npm run bench:micro [-- --rounds N]`: GFLOP/s of products and convolutions, GB/s of softmax and gelu, and the cost of a dispatch on
+ * webasm; gpu.js kernels on one thread, tuned ones on one and on all. Every round runs all of them once, in an order that
+ * alternates; medians. Writes bench/results/micro.json and micro.md.
+ */
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { ensure } from '../scripts/ensure.mjs';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+await ensure();
+const { enableRelaxedSimd } = await import('../dist/cli/device-options.js');
+const { observeMachine } = await import('../dist/cli/bench-machine.js');
+enableRelaxedSimd();
+const { k, openDevice } = await import('autochunk/runtime');
+
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } });
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < 1) {
+  console.error(`--rounds: expected an integer >= 1, got "${values.rounds}"`);
+  process.exit(2);
+}
+const machine = observeMachine();
+
+const random = (device, ...shape) =>
+  device.upload(
+    Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i * 12.9898)),
+    shape,
+  );
+const square = (side) => ({
+  name: `matmul ${side}³`,
+  unit: 'GFLOP/s',
+  work: 2 * side ** 3,
+  prepare(device) {
+    const [a, b, into] = [random(device, side, side), random(device, side, side), device.alloc([side, side])];
+    return () => k.matmul(a, b, { into });
+  },
+});
+const convolution = (size) => ({
+  name: `conv2d 64 × 48 × 48, ${size} × ${size}`,
+  unit: 'GFLOP/s',
+  work: 2 * 64 * 64 * 48 * 48 * size * size,
+  prepare(device) {
+    const [x, weight] = [random(device, 1, 64, 48, 48), random(device, 64, 64, size, size)];
+    const into = device.alloc([1, 64, 48, 48]);
+    const padding = [(size - 1) / 2, (size - 1) / 2];
+    return () => k.conv2d(x, weight, { into, padding });
+  },
+});
+const CASES = [
+  square(256),
+  square(512),
+  square(1024),
+  {
+    name: 'scores 8 × 256 × 256 × 32, transposed',
+    unit: 'GFLOP/s',
+    work: 2 * 8 * 256 * 256 * 32,
+    prepare(device) {
+      const [q, keys] = [random(device, 8, 256, 32), random(device, 8, 256, 32).permute([0, 2, 1])];
+      const into = device.alloc([8, 256, 256]);
+      return () => k.matmul(q, keys, { into });
+    },
+  },
+  {
+    name: 'context 8 × 256 × 32 × 256',
+    unit: 'GFLOP/s',
+    work: 2 * 8 * 256 * 32 * 256,
+    prepare(device) {
+      const [weights, v, into] = [
+        random(device, 8, 256, 256),
+        random(device, 8, 256, 32),
+        device.alloc([8, 256, 32]),
+      ];
+      return () => k.matmul(weights, v, { into });
+    },
+  },
+  {
+    name: 'linear 1024 × 256 to 1024, bias',
+    unit: 'GFLOP/s',
+    work: 2 * 1024 * 256 * 1024,
+    prepare(device) {
+      const [x, weight, bias] = [random(device, 1024, 256), random(device, 1024, 256), random(device, 1024)];
+      const into = device.alloc([1024, 1024]);
+      return () => k.linear(x, weight, bias, { into });
+    },
+  },
+  {
+    name: 'triangle 64 × 64 × 64, 128 channels',
+    unit: 'GFLOP/s',
+    work: 2 * 64 ** 3 * 128,
+    prepare(device) {
+      const [a, b, into] = [
+        random(device, 64, 64, 128),
+        random(device, 64, 64, 128),
+        device.alloc([64, 64, 128]),
+      ];
+      return () => k.einsum(a, b, { into, equation: 'ikc,jkc->ijc' });
+    },
+  },
+  convolution(3),
+  convolution(1),
+  {
+    name: 'softmax 1024 × 1024',
+    unit: 'GB/s',
+    work: 2 * 4 * 1024 * 1024,
+    prepare(device) {
+      const [x, into] = [random(device, 1024, 1024), device.alloc([1024, 1024])];
+      const scratch = [device.alloc([1024]), device.alloc([1024])];
+      return () => k.softmax(x, { into, axis: 1, scratch });
+    },
+  },
+  {
+    name: 'gelu of 1024 × 1024',
+    unit: 'GB/s',
+    work: 2 * 4 * 1024 * 1024,
+    prepare(device) {
+      const [x, into] = [random(device, 1024, 1024), device.alloc([1024, 1024])];
+      return () => k.gelu(x, { into });
+    },
+  },
+  {
+    name: 'dispatch of one element',
+    unit: 'µs',
+    prepare(device) {
+      const [x, into] = [random(device, 1), device.alloc([1])];
+      return () => k.neg(x, { into });
+    },
+  },
+  {
+    name: 'product of one element',
+    unit: 'µs',
+    prepare(device) {
+      const [a, b, into] = [random(device, 1, 1), random(device, 1, 1), device.alloc([1, 1])];
+      return () => k.matmul(a, b, { into });
+    },
+  },
+];
+
+const variants = [
+  { name: 'gpujs', options: { kernels: 'gpujs', threads: 1 } },
+  { name: 'tuned, 1 thread', options: { kernels: 'tuned', threads: 1 } },
+  { name: 'tuned', options: { kernels: 'tuned' } },
+];
+for (const variant of variants) {
+  variant.device = await openDevice({ backend: 'webasm', ...variant.options });
+  variant.label = variant.name === 'tuned' ? `tuned, ${variant.device.threads} threads` : variant.name;
+}
+const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const results = [];
+for (const { name, unit, work, prepare } of CASES) {
+  process.stderr.write(`${name}\n`);
+  const contestants = [];
+  for (const { label, device } of variants) {
+    const run = prepare(device);
+    // Compiled, and threads started.
+    run();
+    run();
+    contestants.push({ label, run, ms: [] });
+  }
+  // The same for all: about five milliseconds at 10 GFLOP/s or GB/s.
+  const repeats = work === undefined ? 1000 : Math.max(1, Math.ceil(5e7 / work));
+  await sleep(100);
+  for (let round = 0; round < rounds; round++) {
+    for (const contestant of round % 2 === 0 ? contestants : [...contestants].reverse()) {
+      const start = performance.now();
+      for (let i = 0; i < repeats; i++) contestant.run();
+      contestant.ms.push((performance.now() - start) / repeats);
+    }
+  }
+  const figure = (ms) => (unit === 'µs' ? ms * 1e3 : work / ms / 1e6);
+  results.push({
+    name,
+    unit,
+    variants: Object.fromEntries(
+      contestants.map(({ label, ms }) => [
+        label,
+        { median: figure(median(ms)), best: figure(Math.min(...ms)), medianMs: median(ms) },
+      ]),
+    ),
+  });
+}
+const tuned = variants.at(-1).device.tuned.description;
+for (const { device } of variants) await device.destroy();
+
+const labels = variants.map(({ label }) => label);
+const row = (cells) => `| ${cells.join(' | ')} |`;
+const report = { date: new Date().toISOString().slice(0, 10), machine: machine(), rounds, tuned, results };
+const { processor, cores, engine, loadAverage } = report.machine;
+const markdown = [
+  '# Micro benchmarks on webasm',
+  '',
+  `\`npm run bench:micro\` · ${report.date} · ${processor}, ${cores} cores · ${engine} · load ${loadAverage.map((n) => n.toFixed(1)).join(' → ')} · tuned: ${tuned}`,
+  '',
+  `Median of ${rounds} alternating rounds (best in parentheses). A load above ${cores} means that others computed meanwhile.`,
+  '',
+  row(['', 'unit', ...labels]),
+  row(['---', '---', ...labels.map(() => '---:')]),
+  ...results.map((result) =>
+    row([
+      result.name,
+      result.unit,
+      ...labels.map((label) => {
+        const { median, best } = result.variants[label];
+        return `${median.toFixed(1)} (${best.toFixed(1)})`;
+      }),
+    ]),
+  ),
+  '',
+].join('\n');
+writeFileSync('bench/results/micro.json', `${JSON.stringify(report, null, 2)}\n`);
+writeFileSync('bench/results/micro.md', markdown);
+process.stdout.write(markdown);
