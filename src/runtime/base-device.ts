@@ -68,6 +68,7 @@ export abstract class BaseDevice<Handle> implements Device {
   );
   readonly calls: Record<KernelChoice, number> = { gpujs: 0, tuned: 0 };
   #destroyed = false;
+  #tuned: TunedKernels<StorageView> | undefined;
   #profiler: Profiler | undefined;
   /** Profiling: is the time of a kernel that of its dispatch, or do only flushes have one? */
   #timesEach = false;
@@ -117,15 +118,16 @@ export abstract class BaseDevice<Handle> implements Device {
   }
 
   get tuned(): TunedKernels<StorageView> | undefined {
-    const own = this.ownKernels();
-    return (
-      own && {
+    if (!this.#tuned) {
+      const own = this.ownKernels();
+      this.#tuned = own && {
         description: own.description,
         multiply: (product) => this.#multiply(own, product),
         multiplyLanes: (product) => this.#multiplyLanes(own, product),
         convolve: (convolution) => this.#convolve(own, convolution),
-      }
-    );
+      };
+    }
+    return this.#tuned;
   }
 
   alloc(shape: readonly number[], dtype: DType = 'f32'): Tensor {

@@ -10,7 +10,8 @@ import {
   type ConvolutionParameters,
   type LanewiseParameters,
   type ProductParameters,
-  wordsOf,
+  WORDS,
+  writeParameters,
 } from './parameters.ts';
 import { productParameters } from './product.ts';
 import { divide } from './tasks.ts';
@@ -67,8 +68,7 @@ export class GemmExecutor {
   ): void {
     const { runner, block } = this.#options;
     const { taskRows, taskColumns, tasks, step } = divide(whole, batch, runner.threads);
-    const words = wordsOf({ ...whole, taskRows, taskColumns });
-    new Int32Array(runner.memory.buffer, block, words.length).set(words);
+    writeParameters(new Int32Array(runner.memory.buffer, block, WORDS), whole, { taskRows, taskColumns });
     runner.run(program, [0, tasks], { at: 0, step });
   }
 

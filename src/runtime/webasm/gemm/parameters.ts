@@ -61,13 +61,20 @@ export type ConvolutionParameters = ProductParameters & {
   readonly [name in (typeof CONVOLUTION)[number]]: number;
 };
 
-/** The words of the block. */
-export const wordsOf = (
-  parameters: (ProductParameters | LanewiseParameters | ConvolutionParameters) & TaskParameters,
-): number[] => {
-  const words: { readonly [name in Name]?: number } = parameters;
-  return NAMES.map((name) => words[name] ?? 0);
-};
+export const WORDS = NAMES.length;
+
+/** Writes the words of a block. */
+export function writeParameters(
+  words: Int32Array<ArrayBufferLike>,
+  parameters: ProductParameters | LanewiseParameters | ConvolutionParameters,
+  tasks: TaskParameters,
+): void {
+  const given: { readonly [name in Name]?: number } = parameters;
+  for (let i = 0; i < WORDS; i++) words[i] = given[NAMES[i] as Name] ?? 0;
+  TASKS.forEach((name) => {
+    words[NAMES.indexOf(name)] = tasks[name];
+  });
+}
 
 /** The instruction that reads a parameter. */
 export type Parameter = (name: Name) => Value<'i32'>;
