@@ -14,13 +14,13 @@ export const PARAMETER_BLOCK = { address: 64, end: MATH_TABLE_ADDRESS } as const
 export const ARENA_START = 1024;
 export const MAX_PAGES = 65536;
 
-/** Words of the block: extents x y z, then address and strides x y z of the output, then the load limit; bytes. */
-const WORD = { x: 0, y: 1, result: 3, resultX: 4, resultY: 5, resultZ: 6, limit: 7 } as const;
-const HEADER_WORDS = 8;
+/** Words of the block: address and strides x y z of the output, then the load limit; bytes. */
+const WORD = { result: 0, resultX: 1, resultY: 2, resultZ: 3, limit: 4 } as const;
+const HEADER_WORDS = 5;
 /** Address and strides z y x of an array. */
 const ARRAY_WORDS = 4;
-/** Parameters of a function that computes a row: z and y. */
-const PARAMETERS = 2;
+/** Parameters of a function that computes a row, or part of one: z, y, the first x and the end. */
+const PARAMETERS = ['i32', 'i32', 'i32', 'i32'] as const satisfies readonly ValueType[];
 /** Lanes of a vector. */
 const LANES = 4;
 
@@ -38,7 +38,8 @@ const addressOf = (word: number): number => PARAMETER_BLOCK.address + word * 4;
 
 /**
  * The module of a kernel for arrays of given stride classes; `contiguous` when the elements of a row of the output lie
- * one after another. It exports `run(zBegin, zEnd)`, which computes those planes with what stands in the block.
+ * one after another. It exports `run(zBegin, zEnd, yBegin, yEnd, xBegin, xEnd)`, which computes that part of the output with
+ * what stands in the block.
  */
 export function assemble(
   kernel: Kernel,
@@ -95,16 +96,17 @@ export function assemble(
     vector('kernel_simd', node);
     wide.push({ name: 'kernel_simd', rows: 1 });
   }
-  emitRun(module.addFunction('run', { params: ['i32', 'i32'] }), [single], wide);
+  const ranges = new Array<'i32'>(6).fill('i32');
+  emitRun(module.addFunction('run', { params: ranges }), [single], wide);
   module.exportFunction('run');
   return module.toBytes();
 }
 
-/** Functions of (z, y) that compute a row of the output: the code of one thread inside a loop over x. */
+/** Functions that compute a row of the output, or part of one: the code of one thread inside a loop over x. */
 class RowFunctions {
   readonly #module: WasmModuleBuilder;
   readonly #loads: { type: ValueType; load: (em: WasmFunctionEmitter) => void }[] = [];
-  readonly #extent: number;
+  readonly #end: number;
   readonly #resultX: number;
   readonly #resultZ: number;
   readonly #rowResult: number;
@@ -113,9 +115,8 @@ class RowFunctions {
 
   constructor(module: WasmModuleBuilder) {
     this.#module = module;
-    const [z, y] = [0, 1];
-    const x = this.#local('i32', (em) => em.i32Const(0));
-    this.#extent = this.fromBlock('i32', WORD.x);
+    const [z, y, x, end] = [0, 1, 2, 3];
+    this.#end = end;
     this.#resultX = this.fromBlock('i32', WORD.resultX);
     this.#resultZ = this.fromBlock('i32', WORD.resultZ);
     this.#rowResult = this.fromBlock('i32', WORD.result);
@@ -145,7 +146,7 @@ class RowFunctions {
     const { thread, result, resultRow } = this.locals;
     const em = emitThread({
       addFunction: () => {
-        const em = this.#module.addFunction(name, { params: ['i32', 'i32'] });
+        const em = this.#module.addFunction(name, { params: [...PARAMETERS] });
         for (const { type, load } of this.#loads) {
           const local = em.addLocal(type);
           const before = em.bytes.length;
@@ -165,9 +166,9 @@ class RowFunctions {
     em.end();
     if (lanes > 1 && node.vRetMask !== -1) em.v128ConstI32x4(0, 0, 0, 0).localSet(node.vRetMask);
     em.localGet(thread.x).i32Const(lanes).i32Add().localTee(thread.x);
-    em.localGet(this.#extent).i32GeS().brIf(1);
+    em.localGet(this.#end).i32GeS().brIf(1);
     if (lanes > 1) {
-      const last = (): unknown => em.localGet(this.#extent).i32Const(lanes).i32Sub();
+      const last = (): unknown => em.localGet(this.#end).i32Const(lanes).i32Sub();
       em.localGet(thread.x);
       last();
       em.localGet(thread.x);
@@ -179,7 +180,7 @@ class RowFunctions {
 
   #local(type: ValueType, load: (em: WasmFunctionEmitter) => void): number {
     this.#loads.push({ type, load });
-    return PARAMETERS + this.#loads.length - 1;
+    return PARAMETERS.length + this.#loads.length - 1;
   }
 }
 
@@ -188,22 +189,20 @@ interface RowFunction {
   readonly rows: number;
 }
 
-/** The loops over z and y, with functions for rows of at least four elements, if any, and functions for all others. */
+/** The loops over z and y, with functions for parts of rows of at least four elements, if any, and functions for all others. */
 function emitRun(
   em: WasmFunctionEmitter,
   narrow: readonly RowFunction[],
   wide: readonly RowFunction[],
 ): void {
-  const [z, zEnd] = [0, 1];
+  const [z, zEnd, yBegin, yEnd, x, xEnd] = [0, 1, 2, 3, 4, 5];
   const y = em.addLocal('i32');
-  const extentY = em.addLocal('i32');
-  em.i32Const(0).i32Load(addressOf(WORD.y)).localSet(extentY);
   const plane = (functions: readonly RowFunction[]): void => {
-    em.i32Const(0).localSet(y);
+    em.localGet(yBegin).localSet(y);
     for (const { name, rows } of functions) {
       em.block().loop();
-      em.localGet(extentY).localGet(y).i32Const(rows).i32Add().i32LtS().brIf(1);
-      em.localGet(z).localGet(y).call(name);
+      em.localGet(yEnd).localGet(y).i32Const(rows).i32Add().i32LtS().brIf(1);
+      em.localGet(z).localGet(y).localGet(x).localGet(xEnd).call(name);
       em.localGet(y).i32Const(rows).i32Add().localSet(y);
       em.br(0).end().end();
     }
@@ -212,7 +211,7 @@ function emitRun(
   em.localGet(z).localGet(zEnd).i32GeS().brIf(1);
   if (wide.length === 0) plane(narrow);
   else {
-    em.i32Const(0).i32Load(addressOf(WORD.x)).i32Const(LANES).i32GeS();
+    em.localGet(xEnd).localGet(x).i32Sub().i32Const(LANES).i32GeS();
     em.if_();
     plane(wide);
     em.else_();

@@ -2,7 +2,7 @@ import { FunctionBuilder } from 'gpu.js/src/backend/function-builder.js';
 import { invariant } from '../../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import type { View3 } from '../view3.ts';
-import type { Program, Runner } from '../webasm/runner.ts';
+import type { Cut, Program, Runner } from '../webasm/runner.ts';
 import { prepare, translating } from './translate.ts';
 import { writeMathTable } from './webasm-math.ts';
 import { assemble, blockWords, type KernelNodes, PARAMETER_BLOCK } from './webasm-module.ts';
@@ -32,7 +32,9 @@ export class WebasmExecutor {
   /** Views are in elements from the start of the memory. */
   run(kernel: Kernel, out: View3, arrays: readonly View3[], scalars: readonly number[]): void {
     this.#writeParameters(kernel, out, arrays, scalars);
-    this.#runner.run(this.#variant(kernel, out, arrays), [0, out.extents[0]]);
+    const [planes, rows, columns] = out.extents;
+    const ranges = [0, planes, 0, rows, 0, columns];
+    this.#runner.run(this.#variant(kernel, out, arrays), ranges, cutOf(out, arrays, this.#runner.threads));
   }
 
   #writeParameters(kernel: Kernel, out: View3, arrays: readonly View3[], scalars: readonly number[]): void {
@@ -45,9 +47,6 @@ export class WebasmExecutor {
       at += 4;
     };
     const putBytes = (elements: number): void => put(elements * ELEMENT_BYTES);
-    put(out.extents[2]);
-    put(out.extents[1]);
-    put(out.extents[0]);
     putBytes(out.base);
     putBytes(out.strides[2]);
     putBytes(out.strides[1]);
@@ -78,6 +77,27 @@ export class WebasmExecutor {
     }
     return variant;
   }
+}
+
+/** Parts for each thread, so that one that is late leaves some of its share to the others. */
+const PARTS = 4;
+/** Elements read or written below which a part is not worth the hand-over: tens of microseconds. */
+const LEAST_ELEMENTS = 2 ** 15;
+/** Rows and elements that are computed together, or lie in one line of the cache. */
+const GRAIN = { rows: 8, columns: 16 } as const;
+
+/** How to divide a kernel among threads: by planes, rows or parts of rows, the first there are enough of. */
+function cutOf(out: View3, arrays: readonly View3[], threads: number): Cut | undefined {
+  if (threads === 1) return undefined;
+  const sizes = [out, ...arrays].map(({ extents: [z, y, x] }) => z * y * x);
+  const parts = Math.min(threads * PARTS, Math.floor(Math.max(...sizes) / LEAST_ELEMENTS));
+  if (parts < 2) return undefined;
+  const [planes, rows, columns] = out.extents;
+  const step = (extent: number, grain: number): number => Math.ceil(extent / parts / grain) * grain;
+  if (planes >= parts) return { at: 0, step: step(planes, 1) };
+  if (rows >= parts) return { at: 2, step: step(rows, rows >= GRAIN.rows * parts ? GRAIN.rows : 1) };
+  if (columns > GRAIN.columns) return { at: 4, step: step(columns, GRAIN.columns) };
+  return rows > planes ? { at: 2, step: 1 } : { at: 0, step: 1 };
 }
 
 const classOf = (stride: number): StrideClass => (stride === 0 || stride === 1 ? stride : 'n');
