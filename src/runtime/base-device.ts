@@ -299,7 +299,7 @@ export abstract class BaseDevice<Handle> implements Device {
     const product = { out: this.#bound(name, out), a: this.#bound(name, a), b: this.#bound(name, b) };
     if (isEmpty(product.out)) return;
     this.calls.tuned++;
-    own.multiplyLanes(product);
+    this.#timed(name, product.out, () => own.multiplyLanes(product));
   }
 
   #convolve(own: TunedKernels<BoundView<Handle>>, convolution: Convolution<StorageView>): void {

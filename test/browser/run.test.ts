@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stories260K } from '../../models/llama/model.ts';
@@ -15,7 +16,7 @@ import { bundle, makeProject, type Project, root, type Served, serveBundle, serv
 
 const WEIGHTS = 'models/llama/stories260K/stories260K.safetensors';
 const N = 64;
-/** Between adapters and their drivers; WebAssembly and JavaScript give the same bits everywhere. */
+/** Between adapters and their drivers; one engine's WebAssembly and JavaScript give the same bits everywhere. */
 const WEBGPU_TOLERANCE = 2e-4;
 
 const MAIN = `
@@ -43,6 +44,8 @@ describe.skipIf('reason' in found)(`stories260K at N = ${N} in Chromium${skipNot
   const inNode = new Map<BackendName, LlamaRun>();
 
   beforeAll(async () => {
+    // As Chromium does by itself: the same bits follow.
+    setFlagsFromString('--experimental-wasm-relaxed-simd');
     buildDist();
     const { plan, source } = await compileModel(stories260K, { dims: { N }, budget: 'min' });
     expect(plan.loops.length).toBeGreaterThan(0);

@@ -69,13 +69,22 @@ export interface Served {
 
 const TYPES: Readonly<Record<string, string>> = { html: 'text/html', js: 'text/javascript' };
 
-/** Serves a bundle, and nothing else, to this machine. */
-export const serveBundle = ({ files }: Bundle): Promise<Served> =>
+/** What a page needs for memory that threads share. */
+const ISOLATED = {
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-embedder-policy': 'require-corp',
+} as const;
+
+/** Serves a bundle, and nothing else, to this machine; `isolated` lets its threads share memory. */
+export const serveBundle = ({ files }: Bundle, isolated = false): Promise<Served> =>
   serve((request, response) => {
     const path = request.url === '/' ? 'index.html' : (request.url ?? '').slice(1);
     const content = files.get(path);
     const type = TYPES[path.split('.').at(-1) ?? ''] ?? 'application/octet-stream';
-    response.writeHead(content === undefined ? 404 : 200, { 'content-type': type });
+    response.writeHead(content === undefined ? 404 : 200, {
+      'content-type': type,
+      ...(isolated ? ISOLATED : {}),
+    });
     response.end(content);
   });
 
