@@ -30,6 +30,8 @@ export interface CompileOptions {
   readonly backend?: Backend;
   /** The speed of the device, as `autochunk tune` measures it (default: what autochunk ships for the backend). */
   readonly costModel?: CostModel;
+  /** False: no loop splits a sum or a softmax, and results have the bits of the unchunked model. Default true. */
+  readonly splitReductions?: boolean;
   /** The model's file, for the header of the generated module. */
   readonly modelFile?: string;
   /** Called before each compiler pass and before code generation. */
@@ -113,6 +115,7 @@ export const planOptions = (options: Omit<CompileOptions, 'dims'>): Omit<PlanOpt
   backend: options.backend ?? 'webasm',
   ...(options.cap === undefined ? {} : { cap: options.cap }),
   ...(options.costModel === undefined ? {} : { costModel: options.costModel }),
+  ...(options.splitReductions === undefined ? {} : { splitReductions: options.splitReductions }),
   ...(options.onProgress === undefined ? {} : { onPass: options.onProgress }),
   ...(options.signal === undefined ? {} : { signal: options.signal }),
 });

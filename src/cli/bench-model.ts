@@ -4,7 +4,7 @@ import type { CostModel } from '../compiler/cost-model.ts';
 import type { Bindings } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Backend } from '../ir/ops/op.ts';
-import type { Plan } from '../ir/plan.ts';
+import { isExact, type Plan } from '../ir/plan.ts';
 import type { BenchMeasured, BenchRefused, BenchResult, BenchVariant } from '../report/bench.ts';
 import { summarisePlan } from '../report/summary.ts';
 import type { KernelChoice } from '../runtime/index.ts';
@@ -14,6 +14,7 @@ import { type RunResult, Session } from './session.ts';
 import { signatureOf } from './signature.ts';
 
 export interface BenchSettings {
+  readonly splitReductions?: boolean;
   readonly dims: Bindings;
   /** Texts that `parseBudget` reads. */
   readonly budgets: readonly string[];
@@ -115,7 +116,7 @@ export async function benchModel(graph: Graph, settings: BenchSettings): Promise
 }
 
 async function prepare(graph: Graph, budget: string, settings: BenchSettings): Promise<Entry> {
-  const { dims, backend, maxStorageBytes: cap, modelFile, costModel } = settings;
+  const { dims, backend, maxStorageBytes: cap, modelFile, costModel, splitReductions = true } = settings;
   const started = performance.now();
   const { plan, source } = await compileGraph(graph, {
     dims,
@@ -124,6 +125,7 @@ async function prepare(graph: Graph, budget: string, settings: BenchSettings): P
     cap,
     modelFile,
     ...(costModel ? { costModel } : {}),
+    splitReductions,
   });
   return { budget, plan, source, compileMs: performance.now() - started };
 }
@@ -158,7 +160,7 @@ function measured(
   const chunked = summarise(contestant);
   const unchunked = whole ? summarise(whole) : undefined;
   const ratios = unchunked ? pairwise(chunked.ms, unchunked.ms) : undefined;
-  const difference = whole ? compareOutputs(whole.outputs, contestant.outputs) : undefined;
+  const difference = whole ? compareOutputs(whole.outputs, contestant.outputs, isExact(plan)) : undefined;
   const kernels = [...(whole?.session.kernels ?? []), ...contestant.session.kernels].sort();
   return {
     ...summarisePlan(plan),
@@ -172,6 +174,7 @@ function measured(
     cpuSlowdown: unchunked ? quantile(pairwise(chunked.cpuMs, unchunked.cpuMs), 0.5) : null,
     maxAbsDiff: difference?.maxAbsDiff ?? null,
     identical: difference?.identical ?? null,
+    close: difference?.close ?? null,
     threads: contestant.session.device.threads,
     kernels: Object.fromEntries(kernels),
   };

@@ -24,10 +24,11 @@ import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
 import { COST_MODEL_HELP, readLimits } from './limits.ts';
 import { type LoadedModel, loadModel } from './load-model.ts';
 import { displayPath } from './load-module.ts';
-import { collect, parseCount } from './options.ts';
+import { collect, EXACT, parseCount } from './options.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 interface BenchFlags extends DeviceFlags {
+  readonly exact?: true;
   readonly dims?: readonly string[];
   readonly budget?: readonly string[];
   readonly costModel?: string;
@@ -62,6 +63,7 @@ export function addBench(program: Command, io: Io): void {
     .option('--seed <n>', 'seed of random inputs and parameters', '1')
     .option('--markdown <file>', 'also write the report as Markdown')
     .option('--note <text>', 'a remark about the run, kept in the report')
+    .option(...EXACT)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText(
       'after',
@@ -85,7 +87,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
   const probe = await openDevice(asked);
   const { backend, adapter, maxStorageBytes } = probe;
   await probe.destroy();
-  const { costModel } = await readLimits(flags, backend, io);
+  const { costModel, splitReductions } = await readLimits(flags, backend, io);
   const results: BenchResult[] = [];
   for (const [i, { graph, file }] of models.entries()) {
     const found = await benchModel(graph, {
@@ -97,6 +99,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
       adapter,
       maxStorageBytes,
       ...(costModel ? { costModel } : {}),
+      splitReductions,
       rounds,
       seed,
       reference: references[i] as string,
@@ -147,7 +150,7 @@ function faultsOf(result: BenchResult): string[] {
     ...peakFault(`${result.model} unchunked`, result.unchunked),
     ...peakFault(label, result.outOfReach ? null : result.chunked),
   ];
-  if (!result.outOfReach && result.identical === false)
+  if (!result.outOfReach && result.close === false)
     faults.push(`${label}: outputs differ from the unchunked ones by up to ${result.maxAbsDiff}`);
   return faults;
 }

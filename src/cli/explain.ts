@@ -8,9 +8,10 @@ import { CommandFailed, type Io, printJson, progress } from './io.ts';
 import { CAP_HELP, COST_MODEL_HELP, readLimits } from './limits.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
 import { displayPath } from './load-module.ts';
-import { collect, parseBackend } from './options.ts';
+import { collect, EXACT, parseBackend } from './options.ts';
 
 interface ExplainFlags {
+  readonly exact?: true;
   readonly dims?: readonly string[];
   readonly budget: string;
   readonly cap?: string;
@@ -39,6 +40,7 @@ export function addExplain(program: Command, io: Io): void {
       'why this node is cut or not, e.g. scores or h.0.attn/scores (repeatable)',
       collect,
     )
+    .option(...EXACT)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText(
       'after',

@@ -19,6 +19,7 @@ export const COST_MODEL_HELP = 'the speed of the device, a file that `autochunk 
 export interface LimitFlags {
   readonly cap?: string;
   readonly costModel?: string;
+  readonly exact?: true;
 }
 
 /** What a device allows, and how fast it is: options of the compiler. */
@@ -26,6 +27,7 @@ export interface Limits {
   readonly cap: number;
   readonly capSource: CapSource;
   readonly costModel?: CostModel;
+  readonly splitReductions: boolean;
 }
 
 /**
@@ -53,6 +55,7 @@ export async function readLimits(flags: LimitFlags, backend: Backend, io: Io): P
     cap: given ?? maxStorageBytes,
     capSource: given !== undefined ? 'given' : available ? 'device' : 'guaranteed',
     ...(costModel ? { costModel } : {}),
+    splitReductions: flags.exact !== true,
   };
 }
 

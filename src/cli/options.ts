@@ -40,6 +40,9 @@ export function parseSlowdown(text: string | undefined): number | undefined {
   throw usage(`--max-slowdown: expected a percentage such as 5% or 0%, got "${text}"`);
 }
 
+/** The option that keeps results the same bit for bit. */
+export const EXACT = ['--exact', 'split no sum or softmax over loops: results keep their bits'] as const;
+
 /** An integer option in `least … most`. @throws UserError (bad usage) */
 export function parseCount(option: string, text: string, least: number, most = 2 ** 31): number {
   const value = Number(text);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DType } from '../ir/node.ts';
+import { firstDifference, SPLIT_TOLERANCE } from '../testing/difference.ts';
 
 /** An output, read back. */
 export interface OutputTensor {
@@ -50,17 +51,29 @@ export function summariseOutput(name: string, { shape, dtype, data }: OutputTens
   };
 }
 
-/** The largest difference of any two elements, and whether all are the same bit for bit. */
+export interface Difference {
+  readonly maxAbsDiff: number;
+  readonly identical: boolean;
+  readonly close: boolean;
+}
+
+/**
+ * The largest difference of any two elements, whether all are the same bit for bit, and whether they are as close as they
+ * must be: the same, unless reductions are split.
+ */
 export function compareOutputs(
   a: Readonly<Record<string, OutputTensor>>,
   b: Readonly<Record<string, OutputTensor>>,
-): { maxAbsDiff: number; identical: boolean } {
+  exact: boolean,
+): Difference {
   let maxAbsDiff = 0;
   let identical = true;
+  let close = true;
   for (const [name, { data }] of Object.entries(a)) {
     const other = b[name]?.data;
     if (other === undefined || other.length !== data.length)
-      return { maxAbsDiff: Number.POSITIVE_INFINITY, identical: false };
+      return { maxAbsDiff: Number.POSITIVE_INFINITY, identical: false, close: false };
+    if (firstDifference(data, other, exact ? 0 : SPLIT_TOLERANCE) >= 0) close = false;
     for (let i = 0; i < data.length; i++) {
       const x = data[i] as number;
       const y = other[i] as number;
@@ -69,7 +82,7 @@ export function compareOutputs(
       maxAbsDiff = Math.max(maxAbsDiff, Math.abs(x - y));
     }
   }
-  return { maxAbsDiff, identical };
+  return { maxAbsDiff, identical, close };
 }
 
 export const median = (values: readonly number[]): number => {

@@ -3,6 +3,7 @@ import { compileGraph, generate, unchunkedPlan } from '../compile.ts';
 import { parseBudget } from '../compiler/budget.ts';
 import { UserError } from '../errors.ts';
 import type { Backend } from '../ir/ops/op.ts';
+import { isExact } from '../ir/plan.ts';
 import { listBackends, type OpenOptions, openDevice } from '../runtime/index.ts';
 import { randomData } from '../testing/random.ts';
 import { matchParameters, type Safetensors, type WeightNames, type WeightTensor } from '../weights/index.ts';
@@ -27,6 +28,8 @@ export interface Target {
   readonly backend: Backend | undefined;
   readonly budgetBytes: number;
   readonly signature: Signature;
+  /** Whether the chunked variant has the bits of the unchunked one: no loop splits a reduction. */
+  readonly exact: boolean;
   readonly variants: readonly Variant[];
   readonly weightNames: WeightNames;
   /** Undefined when the inputs are to be random. */
@@ -43,6 +46,7 @@ export interface Variant {
 
 /** The flags of `run` that say what to run, and on what. */
 export interface TargetFlags {
+  readonly exact?: true;
   readonly dims?: readonly string[];
   readonly budget?: string;
   readonly cap?: string;
@@ -82,6 +86,7 @@ export async function resolveTarget(
       backend: named(asked) ?? (await available(info.backend, io)),
       budgetBytes: info.budgetBytes,
       signature,
+      exact: true,
       variants: [{ name: 'chunked', source, plannedPeakBytes: info.plannedPeakBytes }],
       // It does not know its model's file: like `loadParameters` it takes what it needs.
       weightNames: { prefixes: USUAL_PREFIXES, ignore: [/^/] },
@@ -99,7 +104,7 @@ export async function resolveTarget(
   const probe = await openDevice(asked);
   const { backend } = probe;
   await probe.destroy();
-  const { cap, costModel } = await readLimits(flags, backend, io);
+  const { cap, costModel, splitReductions } = await readLimits(flags, backend, io);
   progress(io, `compiling ${graph.name} for ${backend}`);
   const { plan, source: chunked } = await withBudget(flags.budget, io, (budget) =>
     compileGraph(graph, {
@@ -108,6 +113,7 @@ export async function resolveTarget(
       backend,
       cap,
       ...(costModel ? { costModel } : {}),
+      splitReductions,
       modelFile: displayPath(modelFile),
     }),
   );
@@ -124,6 +130,7 @@ export async function resolveTarget(
     backend,
     budgetBytes: plan.budgetBytes,
     signature: signatureOf(plan.graph),
+    exact: isExact(plan),
     variants: [variant('unchunked', await generate(baseline), baseline), variant('chunked', chunked, plan)],
     weightNames,
     given,

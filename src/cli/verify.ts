@@ -21,11 +21,12 @@ import { checkDims, hasRange, parseDims, parseRanges } from './dims.ts';
 import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
 import { COST_MODEL_HELP, readLimits } from './limits.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
-import { collect, parseCount } from './options.ts';
+import { collect, EXACT, parseCount } from './options.ts';
 import type { Case, Checker } from './verify-case.ts';
 import { RangeChecker } from './verify-range.ts';
 
 interface VerifyFlags extends DeviceFlags {
+  readonly exact?: true;
   readonly dims?: readonly string[];
   readonly budget?: string;
   readonly config?: string;
@@ -46,7 +47,7 @@ export function addVerify(program: Command, io: Io): void {
   program
     .command('verify')
     .description(
-      'Check on random data: chunked = unchunked bit for bit, planned peak = measured peak to the byte.',
+      'Check on random data: chunked = unchunked bit for bit (to rounding where sums are split), planned peak = measured peak to the byte.',
     )
     .argument('<model>', 'path/to/model.ts or path/to/model.ts#export')
     .option('--runs <n>', 'random cases', '100')
@@ -65,6 +66,7 @@ export function addVerify(program: Command, io: Io): void {
     .option(...THREADS_OPTION)
     .option('--cost-model <file>', COST_MODEL_HELP)
     .option('--config <file>', CONFIG_HELP)
+    .option(...EXACT)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText(
       'after',
@@ -103,10 +105,10 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
   const cases: Case[] = [];
   let failure: Failure | undefined;
   try {
-    const { costModel } = await readLimits(flags, device.backend, io);
+    const { costModel, splitReductions } = await readLimits(flags, device.backend, io);
     const subject: Checker = hasRange(given)
       ? await RangeChecker.compile(graph, device, given, flags.budget, io)
-      : new Subject(graph, device, parseDims(flags.dims ?? []), budget, costModel);
+      : new Subject(graph, device, parseDims(flags.dims ?? []), budget, splitReductions, costModel);
     for (let i = 0; i < runs && !failure; i++) {
       const { result, failures } = await subject.check(seed + i);
       if (failures.length > 0)
@@ -164,6 +166,7 @@ const reproduction = (reference: string, flags: VerifyFlags, seed: number, devic
     ...(flags.dims ?? []).map((dims) => `--dims ${dims}`),
     ...(flags.budget === undefined ? [] : [`--budget ${flags.budget}`]),
     ...(flags.costModel === undefined ? [] : [`--cost-model ${flags.costModel}`]),
+    ...(flags.exact ? ['--exact'] : []),
   ].join(' ');
 
 /** The model under test; plans are kept for as long as consecutive cases share their sizes. */
@@ -172,6 +175,7 @@ class Subject implements Checker {
   private readonly device: Device;
   private readonly fixed: Bindings;
   private readonly budget: Budget | undefined;
+  private readonly splitReductions: boolean;
   private readonly costModel: CostModel | undefined;
   private drawn: { key: string; smallest: Plan } | undefined;
 
@@ -180,8 +184,10 @@ class Subject implements Checker {
     device: Device,
     fixed: Bindings,
     budget: Budget | undefined,
+    splitReductions: boolean,
     costModel: CostModel | undefined,
   ) {
+    this.splitReductions = splitReductions;
     this.costModel = costModel;
     this.graph = graph;
     this.device = device;
@@ -255,8 +261,9 @@ class Subject implements Checker {
 
   private planFor(dims: Bindings, budget: Budget): Plan {
     const { backend } = this.device;
-    const { costModel } = this;
-    return planGraph(this.graph, { dims, budget, backend, ...(costModel ? { costModel } : {}) });
+    const { costModel, splitReductions } = this;
+    const options = { dims, budget, backend, splitReductions, ...(costModel ? { costModel } : {}) };
+    return planGraph(this.graph, options);
   }
 
   private refuses(dims: Bindings, bytes: number): boolean {

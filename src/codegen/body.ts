@@ -62,6 +62,8 @@ class BodyWriter {
   /** View calls in an inlined expression. */
   readonly #chains = new Map<ValueId, number>();
   readonly #allocations = new Set<ValueId>();
+  /** Values that a call has introduced. */
+  readonly #declared = new Set<ValueId>();
   readonly #lines: Line[] = [];
   readonly #used = new Set<ValueId>();
   readonly #peakValue: ValueId | undefined;
@@ -204,7 +206,8 @@ class BodyWriter {
     const type = this.#types.get(into) as { shape: Shape; dtype: DType };
     let declaration = '';
     let note: string | undefined;
-    if (this.#uses.introduced.has(into)) {
+    if (this.#uses.introduced.has(into) && !this.#declared.has(into)) {
+      this.#declared.add(into);
       const allocated = this.#allocations.has(into);
       const target = allocated ? this.#allocation(into, type) : this.#expression(into);
       options.push(`into: ${target}`);

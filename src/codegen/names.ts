@@ -34,7 +34,8 @@ export function chooseNames(program: Program, sizes: readonly string[] = []): Na
     for (const step of steps) {
       if (step.kind === 'loop') nameValues(step.steps);
       else if (step.kind === 'alloc' || step.kind === 'view') {
-        const name = firstFree(step.value, taken);
+        // What a loop carries is named after the value it is for: `weights$max`.
+        const name = firstFree(step.value.replaceAll('$', '_'), taken);
         taken.add(name);
         values.set(step.value, name);
       }

@@ -1,12 +1,12 @@
 import type { Node } from '../ir/node.ts';
-import { loopCost, sharesOf } from './cost.ts';
+import { loopCost, reluctance, sharesOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import { type Evaluation, evaluate, largestChunk, loopPeak } from './evaluate.ts';
 import { regionKey } from './family.ts';
 import { outline } from './outline.ts';
 import type { PartialPlan } from './partial-plans.ts';
 import { type Candidate, distinct, outcome, preferred, ranked } from './ranking.ts';
-import type { Region } from './region.ts';
+import { isProportional, type Region } from './region.ts';
 import { type Rejection, searchRegions } from './search.ts';
 import { locate, type Spot } from './spot.ts';
 import type { State } from './state.ts';
@@ -17,6 +17,8 @@ export interface CandidateOptions {
   readonly weights: Weights;
   /** How far around the peak a region may reach, in nodes. */
   readonly window?: number;
+  /** Whether loops may cut what an op adds up; false unless said. */
+  readonly splitReductions?: boolean;
   readonly onRejection?: (rejection: Rejection) => void;
   /** Whether windows may be cut. Default: true. */
   readonly borders?: boolean;
@@ -30,6 +32,26 @@ export const TRIED = 2 * CHEAPEST;
 
 /** So many regions are all evaluated. */
 const FEW = 64;
+/**
+ * How many iterations a loop that splits a reduction may take for the smallest peak, and with the loops around and inside it.
+ * Its chunks leave less and less behind next to what it carries, and every one takes more kernels than without it.
+ */
+const MOST_PARTS = 64;
+const MOST_ITERATIONS = 4096;
+
+const inSplit = ({ loop }: Evaluation, { inner }: Spot): boolean =>
+  loop.carries.length > 0 || inner?.splits === true;
+
+/** The share of what other loops leave of a peak that splitting a reduction must take off. */
+const WORTH_ROUNDING = 1 / 10;
+
+/** The chunk size with which a loop is tried for the smallest peak. */
+function smallestChunk(evaluation: Evaluation, spot: Spot): number {
+  if (!inSplit(evaluation, spot)) return 1;
+  const most = Math.max(2, Math.floor(MOST_ITERATIONS / (spot.inner?.iterations ?? 1)));
+  const parts = evaluation.loop.carries.length > 0 ? Math.min(MOST_PARTS, most) : most;
+  return Math.ceil(evaluation.region.extent / parts);
+}
 
 /** The loops worth trying where a partial plan exceeds a budget or the cap. What is found is kept: plans resemble each other. */
 export class Candidates {
@@ -51,7 +73,11 @@ export class Candidates {
     const spot = this.#spot(partial, budget);
     for (const evaluation of this.promising(spot, budget)) {
       const chunkSize = largestChunk(evaluation, budget, cap);
-      if (chunkSize < 1 || evaluation.aroundBytes > Math.max(state.peak, budget)) continue;
+      if (
+        chunkSize < smallestChunk(evaluation, spot) ||
+        evaluation.aroundBytes > Math.max(state.peak, budget)
+      )
+        continue;
       candidates.push(this.at(spot, evaluation, chunkSize));
     }
     const hinted = preferred(candidates);
@@ -71,9 +97,9 @@ export class Candidates {
     const tooLarge = state.oversized.length > 0;
     const spot = this.#spot(partial, tooLarge ? state.peak : state.peak - 1, at);
     for (const evaluation of this.promising(spot, undefined)) {
-      const peak = loopPeak(evaluation, 1);
-      if ((peak >= state.peak && !tooLarge) || evaluation.aroundBytes > state.peak) continue;
-      candidates.push(this.at(spot, evaluation, 1));
+      const candidate = this.smallest(spot, evaluation);
+      if ((candidate.peak >= state.peak && !tooLarge) || evaluation.aroundBytes > state.peak) continue;
+      candidates.push(candidate);
     }
     candidates.sort(
       (a, b) => a.peak - b.peak || a.evaluation.aroundBytes - b.evaluation.aroundBytes || a.cost - b.cost,
@@ -100,7 +126,11 @@ export class Candidates {
       const regions = this.#regions(state, at, inner !== undefined);
       evaluations = this.#best(regions, spot, budget).flatMap((region) => evaluate(state, region) ?? []);
       if (kind === 'oversized')
-        evaluations = evaluations.filter(({ loop }) => loop.results.every(({ id }) => id !== node.id));
+        evaluations = evaluations.filter(({ loop }) =>
+          [...loop.results.map(({ id }) => id), ...loop.carries.map(({ of }) => of)].every(
+            (id) => id !== node.id,
+          ),
+        );
       this.#evaluated.set(key, evaluations);
     }
     return evaluations;
@@ -123,9 +153,15 @@ export class Candidates {
     const { weights, cap } = this.#options;
     if (regions.length <= FEW) return [...regions];
     const limit = kind === 'peak' ? (budget ?? state.peak - 1) : Number.POSITIVE_INFINITY;
-    const outlines = regions
-      .flatMap((region) => outline(state, region, weights) ?? [])
-      .filter((one) => loopPeak(one, 1) <= limit);
+    const all = regions.flatMap((region) => outline(state, region, weights) ?? []);
+    const unsplit = all.map((one) =>
+      isProportional(one.region) ? loopPeak(one, 1) : Number.POSITIVE_INFINITY,
+    );
+    const worth = kind === 'peak' ? Math.min(state.peak, ...unsplit) * (1 - WORTH_ROUNDING) : limit;
+    const outlines = all.filter((one) => {
+      const peak = loopPeak(one, 1);
+      return peak <= limit && (isProportional(one.region) || peak <= worth);
+    });
     const byPeak = ranked(outlines, (one) => [loopPeak(one, 1), one.kernels]);
     if (budget === undefined) return byPeak;
     const byCost = ranked(outlines, (one) => {
@@ -137,7 +173,7 @@ export class Candidates {
 
   /** The regions around a node; they depend on the nodes around it alone. */
   #regions({ index, graph }: State, at: number, inBody: boolean): readonly Region[] {
-    const { window = WINDOW, onRejection, borders = true } = this.#options;
+    const { window = WINDOW, onRejection, borders = true, splitReductions = false } = this.#options;
     const key = this.#nodesAround(graph.nodes, at);
     let regions = this.#found.get(key);
     if (!regions) {
@@ -145,6 +181,7 @@ export class Candidates {
       regions = searchRegions(index, at, {
         window,
         borders,
+        splitReductions,
         ...(onRejection && !inBody ? { onRejection } : {}),
       });
       if (!inBody) regions = regions.map((region) => this.#same(region));
@@ -167,6 +204,11 @@ export class Candidates {
     return known;
   }
 
+  /** The loop over an evaluated region with the smallest chunks that are tried. */
+  smallest(spot: Spot, evaluation: Evaluation): Candidate {
+    return this.at(spot, evaluation, smallestChunk(evaluation, spot));
+  }
+
   /** The loop over an evaluated region with a chunk size. */
   at(spot: Spot, evaluation: Evaluation, chunkSize: number): Candidate {
     const { loop, calls, arrangement } = evaluation;
@@ -175,6 +217,7 @@ export class Candidates {
     const shares = sharesOf(evaluation.region, chunkSize, types);
     const cost =
       (spot.inner?.iterations ?? 1) *
+      reluctance(loop) *
       loopCost(arrangement.inside, loop, calls.length, chunkSize, types, weights, shares).total;
     return { spot, evaluation, chunkSize, cost, peak: loopPeak(evaluation, chunkSize) };
   }

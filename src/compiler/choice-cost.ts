@@ -1,5 +1,5 @@
 import { invariant } from '../errors.ts';
-import { loopCost, sharesOf } from './cost.ts';
+import { loopCost, reluctance, sharesOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import { evaluate } from './evaluate.ts';
 import { innerCost } from './family.ts';
@@ -15,5 +15,5 @@ export function choiceCost(state: State, choice: Choice, weights: Weights): numb
   const { region, chunkSize } = choice;
   const shares = sharesOf(region, chunkSize, types);
   const { total } = loopCost(arrangement.inside, loop, calls.length, chunkSize, types, weights, shares);
-  return total + innerCost(state.index, choice, weights);
+  return reluctance(loop) * total + innerCost(state.index, choice, weights);
 }

@@ -110,6 +110,12 @@ export function loopCost(
   return { ...terms, total: terms.nodes + terms.flops + terms.density + terms.stride };
 }
 
+/**
+ * Loops that split reductions are chosen where they cost less than half as much as loops that do not: results keep their
+ * bits unless there is something to gain.
+ */
+export const reluctance = ({ carries }: Pick<LoopNode, 'carries'>): number => (carries.length > 0 ? 2 : 1);
+
 export const NO_COST: CostTerms = { nodes: 0, flops: 0, density: 0, stride: 0, total: 0 };
 
 export const addCosts = (a: CostTerms, b: CostTerms): CostTerms => ({

@@ -91,8 +91,8 @@ interface Simulation extends Pick<Evaluation, 'loop' | 'calls' | 'fixedBytes' | 
 function simulateAt(state: State, region: Region, arrangement: Arrangement, size: number): Simulation {
   const { index, around } = state;
   const { first, last, before, inside, after } = arrangement;
-  const loop = sketchLoop(index, { region, chunkSize: size }, inside);
-  const order = [...before, loop, ...after];
+  const { loop, finish } = sketchLoop(index, { region, chunkSize: size }, inside);
+  const order = [...before, loop, ...finish, ...after];
   const dying = dyingIn(state, first, last);
   const block = new Block({ ...around, fresh: numbered() }, state.places, dying);
   for (const node of order) block.add(node);

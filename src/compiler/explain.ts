@@ -1,11 +1,12 @@
 import { invariant, UserError } from '../errors.ts';
 import { dimNames } from '../ir/dims.ts';
 import { backward, type Cut, isObstacle, type Obstacle } from '../ir/flow.ts';
-import { definedBy, type Graph, type LoopNode, type OpNode, type ValueId } from '../ir/node.ts';
+import { definedBy, type Graph, type LoopNode, type OpNode, resultOf, type ValueId } from '../ir/node.ts';
 import type { Estimate, Plan } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
 import { BudgetError } from './budget.ts';
 import { WINDOW } from './candidates.ts';
+import { renameValue } from './derived.ts';
 import { evaluate, loopPeak } from './evaluate.ts';
 import { patternOf } from './graph-index.ts';
 import { order } from './order.ts';
@@ -146,7 +147,7 @@ function explainNode(node: OpNode, whole: State, chosen: Plan): NodeExplanation 
   const unchunkedPeakBytes = whole.peaks[position] as number;
   const loops = loopsAround(chosen.graph, node.id);
   const planned = analyse(chosen.graph, Number.POSITIVE_INFINITY);
-  const outermost = loops[0]?.loop.results[0]?.id ?? node.id;
+  const outermost = loops[0] ? resultOf(loops[0].loop) : node.id;
   const plannedPeakBytes = planned.peaks[planned.index.definedAt.get(outermost) as number] as number;
   const { axes, stops } = explainAxes(node, position, whole);
   const fits = unchunkedPeakBytes <= chosen.budgetBytes;
@@ -219,7 +220,8 @@ function loopsAround(graph: Graph, value: ValueId): { loop: LoopNode; axis: numb
   for (const node of graph.nodes) {
     if (node.kind !== 'loop') continue;
     const result = node.results.find(({ id }) => id === value);
-    const name = result?.value ?? value;
+    const carry = node.carries.find(({ of }) => of === value);
+    const name = result?.value ?? carry?.value ?? value;
     const inside = node.body.nodes.find((inner) => definedBy(inner).some(({ id }) => id === name));
     if (!inside) {
       const deeper = loopsAround(node.body, name);
@@ -276,7 +278,7 @@ function runningAt(program: Program, planned: Estimate): OpNode | undefined {
           return { ...step.node, id: names.get(step.node.id) ?? step.node.id };
       } else if (step.kind === 'loop') {
         const inside = new Map(names);
-        for (const result of step.loop.results) inside.set(result.value, names.get(result.id) ?? result.id);
+        for (const result of step.loop.results) inside.set(result.value, renameValue(result.id, names));
         const found = search(step.steps, inside);
         if (found) return found;
       }

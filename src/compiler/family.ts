@@ -1,6 +1,6 @@
 import { describeCut, type NodeCut } from '../ir/flow.ts';
 import type { ValueId } from '../ir/node.ts';
-import { loopCost, sharesOf, workOf } from './cost.ts';
+import { loopCost, reluctance, sharesOf, workOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import { type GraphIndex, indexGraph } from './graph-index.ts';
 import { arrange, type Choice, type Region, renameChoice, sketchLoop } from './region.ts';
@@ -53,17 +53,22 @@ export function innerCost(index: GraphIndex, choice: Choice, weights: Weights): 
   const { region, chunkSize, inner = [] } = choice;
   const inside = inner.length === 0 ? undefined : arrange(index, region)?.inside;
   if (!inside) return 0;
-  const loop = sketchLoop(index, { region, chunkSize }, inside);
+  const { loop } = sketchLoop(index, { region, chunkSize }, inside);
   const body = indexGraph(loop.body);
   const names = new Map(loop.results.map(({ id, value }) => [id, value]));
   let cost = 0;
   for (const other of inner) {
     const renamed = renameChoice(other, names);
     const nodes = arrange(body, renamed.region)?.inside ?? [];
-    const sketch = sketchLoop(body, { region: renamed.region, chunkSize: renamed.chunkSize }, nodes);
+    const { loop: sketch } = sketchLoop(
+      body,
+      { region: renamed.region, chunkSize: renamed.chunkSize },
+      nodes,
+    );
     const calls = nodes.filter((node) => workOf(node, body.types).elements > 0).length;
     const shares = sharesOf(renamed.region, renamed.chunkSize, body.types);
-    cost += loopCost(nodes, sketch, calls, renamed.chunkSize, body.types, weights, shares).total;
+    const { total } = loopCost(nodes, sketch, calls, renamed.chunkSize, body.types, weights, shares);
+    cost += reluctance(sketch) * total;
     cost += innerCost(body, renamed, weights);
   }
   return cost * Math.ceil(region.extent / chunkSize);

@@ -67,7 +67,10 @@ export function patternOf(node: OpNode, types: GraphIndex['types']): AccessPatte
 /** The pattern of a node that was asked for before, or inherited; undefined for others. */
 export const knownPattern = (node: OpNode): AccessPattern | undefined => patterns.get(node)?.pattern;
 
-/** Gives a node a pattern that holds in more cases than its shape shows: for all values of a named dimension, for one. */
+/**
+ * Gives a node a pattern that holds in more cases than its shape shows: for all values of a named dimension, for one; in loops
+ * whose names the shape depends on. Or none, so that no loop cuts it.
+ */
 export const setPattern = (node: OpNode, pattern: AccessPattern | undefined): void =>
   void patterns.set(node, { pattern });
 
@@ -87,5 +90,5 @@ export function inheritPattern(node: OpNode, from: OpNode, types: GraphIndex['ty
   const pattern = patternOf(from, types);
   const label = pattern?.output[axis]?.labels[0];
   invariant(pattern && label !== undefined, () => `${from.id} cannot be cut along axis ${axis}`);
-  patterns.set(node, { pattern: { ...pattern, whole: [...pattern.whole, label] } });
+  setPattern(node, { ...pattern, whole: [...pattern.whole, label] });
 }

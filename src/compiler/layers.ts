@@ -1,5 +1,6 @@
 import type { NodeCut } from '../ir/flow.ts';
 import { type Graph, type Node, type OpNode, operandsOf, type ValueId } from '../ir/node.ts';
+import { baseOf } from './derived.ts';
 import { copyPattern, type GraphIndex, indexGraph } from './graph-index.ts';
 import type { Choice } from './region.ts';
 
@@ -132,16 +133,20 @@ function expand(
     if (layer < 0) return -1;
     return layer < BEFORE ? layer : layer < count ? layer - removed : Number.POSITIVE_INFINITY;
   };
+  const movedValue = (id: ValueId, by: number): ValueId => {
+    const at = index.definedAt.get(id);
+    if (at === undefined) {
+      const base = baseOf(id) as ValueId;
+      return movedValue(base, by) + id.slice(base.length);
+    }
+    const layer = layerOf(id);
+    const further = layer < 0 || layer === Number.POSITIVE_INFINITY ? 0 : by - (layer < BEFORE ? 0 : removed);
+    return (nodes[at + further * period] as Node).id;
+  };
   /** The same choice in the whole graph, a number of layers further on than in the shortened one. */
   const moved = (choice: Choice, by: number): Choice => {
     const cuts = new Map<ValueId, NodeCut>();
-    for (const [id, cut] of choice.region.cuts) {
-      const layer = layerOf(id);
-      const at = index.definedAt.get(id) as number;
-      const further =
-        layer < 0 || layer === Number.POSITIVE_INFINITY ? 0 : by - (layer < BEFORE ? 0 : removed);
-      cuts.set((nodes[at + further * period] as Node).id, cut);
-    }
+    for (const [id, cut] of choice.region.cuts) cuts.set(movedValue(id, by), cut);
     const { chunkSize, inner } = choice;
     const region = { cuts, extent: choice.region.extent };
     return inner ? { region, chunkSize, inner: inner.map((one) => moved(one, by)) } : { region, chunkSize };

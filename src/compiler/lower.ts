@@ -3,7 +3,9 @@ import { addDims, type Bindings, type Dim, evalDim, evalShape, type Shape } from
 import { endOf, fullestIteration, rangeOf } from '../ir/loop.ts';
 import {
   type DType,
+  definedBy,
   type Graph,
+  type LoopCarry,
   type LoopNode,
   type LoopResult,
   type LoopSlice,
@@ -24,6 +26,8 @@ export interface Place {
   readonly storage: ValueId;
   readonly layout: Layout;
   readonly type: TensorType;
+  /** How steps name it, where that is not its own name: a value that a loop carries is the storage it is carried in. */
+  readonly name?: ValueId;
 }
 export type Places = ReadonlyMap<ValueId, Place>;
 
@@ -203,12 +207,14 @@ export class Block {
     const def = opDef(node.op);
     const view = def.layout && viewOf(node);
     if (!def.layout || !view) return false;
-    const [source] = node.operands as [ValueId];
-    const from = this.place(source);
+    const [operand] = node.operands as [ValueId];
+    const source = this.#nameOf(operand);
+    const from = this.place(operand);
     const { bindings } = this.#around;
     const layout = def.layout(from.layout, evalAttrs(node.attrs, bindings), evalShape(node.shape, bindings));
     if (layout) {
-      this.#view({ kind: 'view', value: node.id, of: source, view, node }, { ...from, layout, type: node });
+      const { storage } = from;
+      this.#view({ kind: 'view', value: node.id, of: source, view, node }, { storage, layout, type: node });
       return true;
     }
     this.#copyReshaped(node, source, from);
@@ -276,8 +282,13 @@ export class Block {
     });
     for (const { storage } of operands) this.#use(storage);
     this.#use(this.place(into).storage);
-    this.#steps.push({ kind: 'call', node, operands: node.operands, into, scratch });
+    const named = node.operands.map((id) => this.#nameOf(id));
+    this.#steps.push({ kind: 'call', node, operands: named, into, scratch });
     for (const value of scratch) this.#steps.push({ kind: 'free', value });
+  }
+
+  #nameOf(value: ValueId): ValueId {
+    return this.place(value).name ?? value;
   }
 
   #alloc(value: ValueId, { shape, dtype }: { shape: Shape; dtype: DType }, role: 'value' | 'output'): void {
@@ -319,19 +330,49 @@ export class Block {
 
   #addLoop(loop: LoopNode): void {
     for (const result of loop.results) this.#allocResult(result.id, result);
+    for (const carry of loop.carries) this.#startCarry(carry, loop.scope);
     const outer = new Map<ValueId, Place>();
     for (const id of operandsOf(loop)) {
       const place = this.place(id);
       outer.set(id, place);
       this.#use(place.storage);
     }
-    for (const { id } of loop.results) outer.set(id, this.place(id));
+    for (const { id } of definedBy(loop)) outer.set(id, this.place(id));
     const body = new Block(bodySurroundings(loop, this.#around), outer);
     body.enter(loop);
     for (const node of loop.body.nodes) body.add(node);
+    body.leave(loop);
     body.free(new Set());
     this.#steps.push({ kind: 'loop', loop, steps: body.groups.flat() });
-    for (const { id } of loop.results) this.#copyResults(id);
+    for (const { id } of definedBy(loop)) this.#copyResults(id);
+  }
+
+  /** A storage for a carried value, filled with what it starts from. */
+  #startCarry({ id, shape, dtype, init }: LoopCarry, scope: string): void {
+    this.#allocResult(id, { shape, dtype });
+    const attrs = { shape, value: init };
+    this.#call({ kind: 'op', id, op: 'full', operands: [], attrs, shape, dtype, scope }, id);
+  }
+
+  /** Leaves every carried value where the next iteration finds it. */
+  leave(loop: LoopNode): void {
+    this.#steps = this.groups.at(-1) as Step[];
+    const moved = new Map<ValueId, ValueId>();
+    const isHome = ({ id, value }: LoopCarry): boolean =>
+      this.place(value).storage === this.place(id).storage && this.#nameOf(value) === id;
+    // Values that live in the storage of another carried value are saved before that is written.
+    const homes = new Set(loop.carries.map(({ id }) => this.place(id).storage));
+    for (const carry of loop.carries) {
+      const { storage, type } = this.place(carry.value);
+      if (isHome(carry) || !homes.has(storage)) continue;
+      const saved = this.#around.fresh(`${carry.value}_saved`);
+      this.#alloc(saved, type, 'value');
+      this.#copy(carry.value, saved, saved);
+      moved.set(carry.value, saved);
+    }
+    for (const carry of loop.carries) {
+      if (!isHome(carry)) this.#copy(moved.get(carry.value) ?? carry.value, carry.as, carry.id);
+    }
   }
 
   /** The slices an iteration sees, and results that are nothing but what the body was given. */
@@ -344,7 +385,7 @@ export class Block {
       const type = types.get(slice.as) as TensorType;
       const length = evalDim(type.shape[slice.axis] as Dim, this.#around.bindings);
       this.#view(
-        { kind: 'view', value: slice.as, of: slice.operand, view: chunkOf(loop, slice) },
+        { kind: 'view', value: slice.as, of: this.#nameOf(slice.operand), view: chunkOf(loop, slice) },
         {
           storage,
           layout: sliceLayout(layout, slice.axis, 0, length),
@@ -352,6 +393,7 @@ export class Block {
         },
       );
     }
+    for (const { id, as } of loop.carries) this.#places.set(as, { ...this.place(id), name: id });
     for (const { id } of loop.body.inputs) this.#copyResults(id);
   }
 }

@@ -139,8 +139,9 @@ class Probe {
 
   smallest(length: number): number {
     return this.#known(this.#smallest, length, true, () => {
-      const { backend, signal, costModel = COST_MODELS[backend] } = this.#options;
-      const options = { budget: undefined, cap: this.#cap, weights: costModel.weights, signal };
+      const { backend, signal, costModel = COST_MODELS[backend], splitReductions = true } = this.#options;
+      const { weights } = costModel;
+      const options = { budget: undefined, cap: this.#cap, weights, signal, splitReductions };
       try {
         return smallestPeak(order(this.graphAt(length)), options);
       } catch (error) {

@@ -1,4 +1,4 @@
-import type { Graph } from '../ir/node.ts';
+import { definedBy, type Graph } from '../ir/node.ts';
 
 /** Names nobody in the graph uses: `q_slice`, `q_slice_2`, …. */
 export function freshNames(graph: Graph): (wish: string) => string {
@@ -9,7 +9,7 @@ export function freshNames(graph: Graph): (wish: string) => string {
     for (const node of g.nodes) {
       taken.add(node.id);
       if (node.kind === 'op') continue;
-      for (const result of node.results) taken.add(result.id);
+      for (const result of definedBy(node)) taken.add(result.id);
       for (const { start, length } of [node, ...node.halos]) {
         taken.add(start);
         taken.add(length);

@@ -1,5 +1,11 @@
-import { bordersOf, type Cut, describeCut, type NodeCut } from '../ir/flow.ts';
-import { BYTES_PER_ELEMENT, type LoopResult, type OpNode, type ValueId } from '../ir/node.ts';
+import { bordersOf, type Cut, describeCut, isContraction, type NodeCut } from '../ir/flow.ts';
+import {
+  BYTES_PER_ELEMENT,
+  type LoopResult,
+  type OpNode,
+  type TensorType,
+  type ValueId,
+} from '../ir/node.ts';
 import { loopCost, sharesOf, workOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import type { Growth } from './evaluate.ts';
@@ -80,13 +86,19 @@ const bodies = new WeakMap<Region, Body>();
 
 function outlineBody(state: State, region: Region, inside: readonly OpNode[]): Body {
   const { index, places, sizes } = state;
+  const carried = new Set<ValueId>();
   const results = inside.flatMap(({ id, shape, dtype }): LoopResult[] => {
-    const { axis, multiple } = region.cuts.get(id) as Cut;
-    return usedOutside(index, region, id)
-      ? [{ kind: 'concat', id, value: id, shape, dtype, axis, multiple }]
-      : [];
+    const cut = region.cuts.get(id) as NodeCut;
+    if (isContraction(cut)) carried.add(id);
+    else if (usedOutside(index, region, id)) return [{ kind: 'concat', id, value: id, shape, dtype, ...cut }];
+    return [];
   });
-  const written = new Set(results.map(({ id }) => id));
+  const bytesOfAll = (ids: Iterable<ValueId>): number =>
+    [...ids].reduce(
+      (sum, id) => sum + count((index.types.get(id) as TensorType).shape) * BYTES_PER_ELEMENT,
+      0,
+    );
+  const written = new Set([...results.map(({ id }) => id), ...carried]);
   const storageOf = (id: ValueId): ValueId | undefined => {
     const storage = places.get(id)?.storage;
     return storage !== undefined && region.cuts.has(storage) && !written.has(storage) ? storage : undefined;
@@ -127,9 +139,7 @@ function outlineBody(state: State, region: Region, inside: readonly OpNode[]): B
   return {
     kernels,
     results,
-    resultBytes: results
-      .filter(({ id }) => !state.around.results?.of.has(id))
-      .reduce((sum, { shape }) => sum + count(shape) * BYTES_PER_ELEMENT, 0),
+    resultBytes: bytesOfAll([...written].filter((id) => !state.around.results?.of.has(id))),
     bytes: [most],
     key: `${kernels.map(({ id }) => id).join(' ')} ${region.extent} ${describeCut(region.cuts.get(last.id) as NodeCut)}`,
   };

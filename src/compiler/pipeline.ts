@@ -32,6 +32,11 @@ export interface PlanOptions {
   readonly costModel?: CostModel;
   /** What the search goes by instead of the weights of the cost model: other plans for the same budget. */
   readonly searchWeights?: Weights;
+  /**
+   * Whether loops may cut what an op adds up (default true). Results then differ from those without loops in the last bits;
+   * with `false` they are the same, bit for bit.
+   */
+  readonly splitReductions?: boolean;
   /** Called after every pass with its time. */
   readonly onPass?: (name: string, ms: number) => void;
   /** Told of every obstacle the search met: which rule stopped a chunk flow, at which node; of equal layers, in the few searched. */
@@ -74,6 +79,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
         cap,
         weights: options.searchWeights ?? weights,
         signal: options.signal,
+        splitReductions: options.splitReductions ?? true,
         ...(options.onRejection ? { onRejection: options.onRejection } : {}),
       }),
   );

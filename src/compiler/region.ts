@@ -4,6 +4,8 @@ import {
   backward,
   bordersOf,
   type Cut,
+  contract,
+  describeCut,
   type Flow,
   isContraction,
   isObstacle,
@@ -13,6 +15,7 @@ import {
 import type {
   Graph,
   GraphInput,
+  LoopCarry,
   LoopNode,
   LoopResult,
   LoopSlice,
@@ -25,6 +28,8 @@ import type {
 import { definedBy, operandsOf } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import type { Window } from '../ir/pattern.ts';
+import { type Carried, carryContraction, carrySoftmax, isStreamed } from './carried.ts';
+import { baseOf, renameValue } from './derived.ts';
 import { type GraphIndex, indexGraph, inheritPattern, patternOf } from './graph-index.ts';
 import { Halos, type Range } from './halos.ts';
 import { freshNames, loopNames, numbered } from './names.ts';
@@ -55,7 +60,7 @@ export interface Choice {
 /** A choice over other values: those that `names` gives another name. */
 export function renameChoice(choice: Choice, names: ReadonlyMap<ValueId, ValueId>): Choice {
   const { region, inner } = choice;
-  const cuts = new Map([...region.cuts].map(([id, cut]) => [names.get(id) ?? id, cut]));
+  const cuts = new Map([...region.cuts].map(([id, cut]) => [renameValue(id, names), cut]));
   const renamed = { ...choice, region: { cuts, extent: region.extent } };
   return inner ? { ...renamed, inner: inner.map((other) => renameChoice(other, names)) } : renamed;
 }
@@ -74,11 +79,11 @@ export interface Arrangement {
  * others before it. Undefined when the region is not convex, that is when it needs what must run after it.
  */
 export const arrange = ({ graph, definedAt }: GraphIndex, region: Region): Arrangement | undefined =>
-  arrangeAt(graph.nodes, definedAt, region);
+  arrangeAt((first, last) => graph.nodes.slice(first, last + 1), definedAt, region);
 
-/** The same for nodes at given positions; nodes that loops have taken away are undefined. */
+/** The same for nodes at given positions: loops have taken some away, and have brought some that finish what they carry. */
 function arrangeAt(
-  nodes: readonly (Node | undefined)[],
+  nodesFrom: (first: number, last: number) => readonly Node[],
   positions: ReadonlyMap<ValueId, number>,
   region: Region,
 ): Arrangement | undefined {
@@ -93,9 +98,7 @@ function arrangeAt(
   const inside: OpNode[] = [];
   const after: Node[] = [];
   const late = new Set<ValueId>();
-  for (let position = first; position <= last; position++) {
-    const node = nodes[position];
-    if (!node) continue;
+  for (const node of nodesFrom(first, last)) {
     const operands = operandsOf(node);
     const waits = operands.some((id) => late.has(id));
     if (node.kind === 'op' && region.cuts.has(node.id)) {
@@ -112,11 +115,18 @@ function arrangeAt(
 }
 
 /** What a node of a region reads. Regions come from the search, so the flow exists. */
-export function flowOf(node: OpNode, cut: Cut, types: GraphIndex['types']): Flow {
+export function flowOf(node: OpNode, cut: NodeCut, types: GraphIndex['types']): Flow {
+  if (isStreamed(node, cut)) return { operands: [cut], shifts: [], windows: [] };
   const pattern = patternOf(node, types);
-  const flow = pattern && backward(pattern, cut);
-  invariant(flow !== undefined && !isObstacle(flow), () => `${node.id} cannot be cut along axis ${cut.axis}`);
+  const flow = pattern && (isContraction(cut) ? contract(pattern, cut) : backward(pattern, cut));
+  invariant(flow !== undefined && !isObstacle(flow), () => `${node.id} cannot be cut: ${describeCut(cut)}`);
   return flow;
+}
+
+/** Is a value, or the one that it is derived from, computed in a region? */
+export function computes(region: Region, id: ValueId): boolean {
+  const base = baseOf(id);
+  return region.cuts.has(id) || (base !== undefined && computes(region, base));
 }
 
 export interface LoopNames {
@@ -124,6 +134,12 @@ export interface LoopNames {
   readonly start: string;
   readonly length: string;
   readonly fresh: (wish: string) => string;
+}
+
+/** A loop, and what makes the values that it was built for from those that it carries. */
+export interface Built {
+  readonly loop: LoopNode;
+  readonly finish: readonly OpNode[];
 }
 
 /** The loop over a region. With `sketched` it is built for measuring only; `build` makes the loops inside. */
@@ -134,7 +150,7 @@ function buildLoop(
   build: BuildLoop,
   names: LoopNames,
   sketched = false,
-): LoopNode {
+): Built {
   const halos = new Halos(region.extent, chunkSize, names, sketched);
   const type = (id: ValueId): TensorType => index.types.get(id) as TensorType;
   const rangeOf = (id: ValueId, cut: Cut): Range => halos.range(cut, type(id).shape[cut.axis] as Dim);
@@ -143,12 +159,16 @@ function buildLoop(
   const whole = new Set<ValueId>();
   const renamed = new Map<ValueId, ValueId>();
   const results: LoopResult[] = [];
+  const carries: LoopCarry[] = [];
+  const finish: OpNode[] = [];
   for (const node of inside) {
-    if (!usedOutside(index, region, node.id)) continue;
+    const cut = region.cuts.get(node.id) as NodeCut;
+    // Also what keeps its name: loops inside name it, and not what it is derived from.
+    renamed.set(node.id, node.id);
+    if (isContraction(cut) || !usedOutside(index, region, node.id)) continue;
     const value = names.fresh(`${node.id}_chunk`);
     renamed.set(node.id, value);
     const { shape, dtype } = node;
-    const cut = region.cuts.get(node.id) as Cut;
     const at = { axis: cut.axis, multiple: cut.multiple, ...haloOf(rangeOf(node.id, cut)) };
     results.push({ kind: 'concat', id: node.id, value, ...at, shape, dtype });
   }
@@ -179,10 +199,18 @@ function buildLoop(
     const { start, length } = rangeOf(id, need);
     return [{ operand, axis: need.axis, start: subDims(start, rangeOf(id, made).start), length }];
   };
-  const nodes = inside.map((node): OpNode => {
-    const cut = region.cuts.get(node.id) as Cut;
+  const context = { index, cuts: region.cuts, read };
+  const carried = (parts: Carried): readonly OpNode[] => {
+    carries.push(...parts.carries);
+    finish.push(...parts.finish);
+    return parts.nodes;
+  };
+  const nodes = inside.flatMap((node): readonly OpNode[] => {
+    const cut = region.cuts.get(node.id) as NodeCut;
     const flow = flowOf(node, cut, index.types);
+    if (isContraction(cut)) return carried(carryContraction(node, cut, flow.operands, context));
     const shape = chunkShape(node.id, cut);
+    if (isStreamed(node, cut)) return carried(carrySoftmax(node, cut, shape, context));
     let attrs = node.attrs;
     for (const { attr, extent, ...span } of flow.shifts) {
       const { start } = halos.range(span, extent);
@@ -212,8 +240,9 @@ function buildLoop(
       shape,
     };
     inheritPattern(chunk, node, index.types, cut);
-    return chunk;
+    return [chunk];
   });
+  for (const { as, shape, dtype } of carries) inputs.push({ id: as, shape, dtype });
   for (const id of whole) inputs.push({ id, shape: type(id).shape, dtype: type(id).dtype });
   const body: Graph = {
     name: names.id,
@@ -221,9 +250,9 @@ function buildLoop(
     inputs,
     params: [],
     nodes,
-    outputs: results.map(({ id, value }) => ({ name: id, value })),
+    outputs: [...results, ...carries].map(({ id, value }) => ({ name: id, value })),
   };
-  return {
+  const loop: LoopNode = {
     kind: 'loop',
     id: names.id,
     over: overName(region, inside),
@@ -240,8 +269,10 @@ function buildLoop(
       build,
     ),
     results,
+    carries,
     scope: commonScope(inside),
   };
+  return { loop, finish };
 }
 
 /** Units of a region's loop, in the dimensions of the graph. */
@@ -288,8 +319,8 @@ export function usedOutside(index: GraphIndex, region: Region, value: ValueId): 
 export function overName(region: Region, inside: readonly OpNode[]): string {
   for (let i = inside.length - 1; i >= 0; i--) {
     const node = inside[i] as OpNode;
-    const cut = region.cuts.get(node.id) as Cut;
-    const dim = cut.multiple === 1 ? node.symbolic?.[cut.axis] : undefined;
+    const cut = region.cuts.get(node.id) as NodeCut;
+    const dim = cut.multiple === 1 && !isContraction(cut) ? node.symbolic?.[cut.axis] : undefined;
     if (typeof dim === 'string') return dim;
   }
   return `axis of ${region.extent}`;
@@ -319,22 +350,22 @@ export const sketchLoops = (graph: Graph, choices: readonly Choice[]): Graph =>
   replaceRegions(graph, choices, sketchLoop);
 
 /** The loop of a choice as a full iteration sees it, in numbers. Names are no identifiers: nothing else has them. */
-export function sketchLoop(index: GraphIndex, choice: Choice, inside: readonly OpNode[]): LoopNode {
+export function sketchLoop(index: GraphIndex, choice: Choice, inside: readonly OpNode[]): Built {
   const { region, chunkSize, inner } = choice;
   const known = sketches.get(region);
-  if (known?.loop.chunkSize === chunkSize && known.inner === inner) return known.loop;
+  if (known?.built.loop.chunkSize === chunkSize && known.inner === inner) return known.built;
   // A body is named after the graph around it, and its values after the body: names differ from those of loops around.
   const id = `${index.graph.name}'`;
   const names = { id, start: 'sketch_start', length: 'sketch_length', fresh: numbered(id) };
-  const loop = buildLoop(index, choice, inside, sketchLoop, names, true);
-  sketches.set(region, { loop, inner });
-  return loop;
+  const built = buildLoop(index, choice, inside, sketchLoop, names, true);
+  sketches.set(region, { built, inner });
+  return built;
 }
 
 /** The last sketch of every region: the search looks at the same choice in many combinations. */
-const sketches = new WeakMap<Region, { loop: LoopNode; inner: Choice['inner'] }>();
+const sketches = new WeakMap<Region, { built: Built; inner: Choice['inner'] }>();
 
-type BuildLoop = (index: GraphIndex, choice: Choice, inside: readonly OpNode[]) => LoopNode;
+type BuildLoop = (index: GraphIndex, choice: Choice, inside: readonly OpNode[]) => Built;
 
 function replaceRegions(graph: Graph, choices: readonly Choice[], build: BuildLoop): Graph {
   if (choices.length === 0) return graph;
@@ -342,20 +373,25 @@ function replaceRegions(graph: Graph, choices: readonly Choice[], build: BuildLo
   const index = indexGraph(graph);
   const firstOf = ({ region }: Choice): number =>
     index.definedAt.get([...region.cuts.keys()][0] as ValueId) ?? 0;
-  const nodes: (Node | undefined)[] = [...graph.nodes];
+  const nodes: (readonly Node[])[] = graph.nodes.map((node) => [node]);
   const positions = new Map(index.definedAt);
   for (const choice of [...choices].sort((a, b) => firstOf(a) - firstOf(b))) {
-    const arrangement = arrangeAt(nodes, positions, choice.region);
+    const arrangement = arrangeAt(
+      (first, last) => nodes.slice(first, last + 1).flat(),
+      positions,
+      choice.region,
+    );
     invariant(arrangement !== undefined, 'a chosen region is not convex');
     const { first, last, before, inside, after } = arrangement;
-    const order = [...before, build(index, choice, inside), ...after];
+    const { loop, finish } = build(index, choice, inside);
+    const order = [...before.map((node) => [node]), [loop, ...finish], ...after.map((node) => [node])];
     for (let position = first; position <= last; position++) {
-      const node = order[position - first];
-      nodes[position] = node;
-      for (const { id } of node ? definedBy(node) : []) positions.set(id, position);
+      const placed = order[position - first] ?? [];
+      nodes[position] = placed;
+      for (const { id } of placed.flatMap(definedBy)) positions.set(id, position);
     }
   }
-  return { ...graph, nodes: nodes.filter((node) => node !== undefined) };
+  return { ...graph, nodes: nodes.flat() };
 }
 
 function numberLoops(graph: Graph, next: () => string): Graph {

@@ -1,5 +1,6 @@
-import { definedBy, type ValueId } from '../ir/node.ts';
+import { resultOf, type ValueId } from '../ir/node.ts';
 import type { Candidates } from './candidates.ts';
+import { baseOf } from './derived.ts';
 import { bytesOf } from './estimate.ts';
 import { loopPeak } from './evaluate.ts';
 import { type Family, replaceInner } from './family.ts';
@@ -69,21 +70,21 @@ function otherLoops(
   { window, tried }: RepairOptions,
 ): Next[] {
   const node = state.graph.nodes[state.peakAt];
-  const peak = node && definedBy(node)[0];
-  if (families.length === 0 || !peak) return [];
   const { definedAt } = plans.empty.state.index;
+  const peak = node && modelValue(node.kind === 'loop' ? resultOf(node) : node.id, definedAt);
+  if (families.length === 0 || peak === undefined) return [];
   const isNear = (id: ValueId): boolean =>
-    Math.abs((definedAt.get(id) as number) - (definedAt.get(peak.id) as number)) <= window;
+    Math.abs((definedAt.get(id) as number) - (definedAt.get(peak) as number)) <= window;
   const near = families.flatMap(({ repeats }) => repeats.filter(({ region }) => isAny(region, isNear)));
   const next: Next[] = [];
   for (const dropped of [...near.map((repeat) => [repeat]), ...(near.length > 1 ? [near] : [])]) {
     const fewer = plans.without(families, (repeat) => dropped.includes(repeat));
-    const at = fewer.state.index.definedAt.get(peak.id) as number;
+    const at = fewer.state.index.definedAt.get(peak) as number;
     const spot = { state: fewer.state, at, kind: 'peak' } as const;
     const better = candidates
       .promising(spot, state.peak - 1)
       .filter((one) => Math.max(loopPeak(one, 1), one.aroundBytes - 1) < state.peak)
-      .map((one) => candidates.at(spot, one, 1))
+      .map((one) => candidates.smallest(spot, one))
       .sort((a, b) => a.peak - b.peak || a.cost - b.cost);
     for (const candidate of distinct(better, tried)) {
       const repeats = plans.repeats(candidate.evaluation.region);
@@ -134,7 +135,7 @@ function together(plans: PartialPlans, candidates: Candidates, partial: PartialP
   const spot = locate(state, families, 'peak', Number.POSITIVE_INFINITY);
   const first = candidates
     .promising(spot, Number.POSITIVE_INFINITY)
-    .map((one) => candidates.at(spot, one, 1))
+    .map((one) => candidates.smallest(spot, one))
     .filter(({ peak }) => peak >= state.peak)
     .sort((a, b) => a.peak - b.peak || a.cost - b.cost);
   return distinct(first, TOGETHER).flatMap((candidate) => {
@@ -162,7 +163,7 @@ function shorterLives(
     const within = candidates
       .promising(spot, state.peak)
       .filter((one) => Math.max(loopPeak(one, 1), one.aroundBytes) <= state.peak)
-      .map((one) => candidates.at(spot, one, 1))
+      .map((one) => candidates.smallest(spot, one))
       .sort((a, b) => a.cost - b.cost);
     return distinct(within, tried).map((candidate) => extended(plans, partial, candidate));
   });
@@ -189,6 +190,13 @@ function partsAlive({ index, places, valuesIn, sizes, peakAt }: State): number[]
 export function extended(plans: PartialPlans, from: PartialPlan, candidate: Candidate): Next {
   const { child, family } = plans.extend(from, candidate, candidate.peak);
   return { child, expected: prospect(from.state, candidate, family.repeats) };
+}
+
+/** The value of the model that a value is, or is derived from. */
+function modelValue(id: ValueId, definedAt: ReadonlyMap<ValueId, number>): ValueId | undefined {
+  if (definedAt.has(id)) return id;
+  const base = baseOf(id);
+  return base === undefined ? undefined : modelValue(base, definedAt);
 }
 
 const isAny = ({ cuts }: Region, is: (id: ValueId) => boolean): boolean => [...cuts.keys()].some(is);

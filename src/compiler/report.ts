@@ -1,13 +1,21 @@
 import { invariant } from '../errors.ts';
 import { type Bindings, evalShape } from '../ir/dims.ts';
-import { fullestIteration, loopSizes, unitsOf } from '../ir/loop.ts';
-import type { LoopNode, OpNode, TensorType, ValueId } from '../ir/node.ts';
+import { fullestIteration, kindOf, loopSizes, unitsOf } from '../ir/loop.ts';
+import {
+  definedBy,
+  type LoopNode,
+  type OpNode,
+  resultOf,
+  type TensorType,
+  type ValueId,
+} from '../ir/node.ts';
 import type { CostTerms, LoopReport } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
 import { evalAttrs } from './attrs.ts';
 import { addCosts, loopCost, NO_COST, scaleCost, sharesIn } from './cost.ts';
 import type { Weights } from './cost-model.ts';
-import { type Choice, sketchLoops } from './region.ts';
+import { renameValue } from './derived.ts';
+import { type Choice, computes, sketchLoops } from './region.ts';
 import { analyse, type State } from './state.ts';
 
 export interface LoopSummary {
@@ -76,28 +84,30 @@ class Reporter {
     const calls = countCalls(steps);
     const { extent, chunkSize, chunks } = loopSizes(loop);
     const names = new Map(around.names);
-    for (const { id, value } of loop.results) names.set(value, names.get(id) ?? id);
-    const computed = valuesOf(loop, names);
+    for (const { id, value } of loop.results) names.set(value, renameValue(id, names));
+    const computed = [
+      ...new Set([...valuesOf(loop, names), ...loop.carries.map(({ of }) => renameValue(of, names))]),
+    ].filter((id) => unchunked.index.definedAt.has(id));
     const nodes = this.#wholeNodes(loop, computed, around);
     const shares = sharesIn(loop, opsOf(loop));
     const once = loopCost(nodes, bindLoop(loop, around), calls, chunkSize, types, this.#weights, shares);
     const cost = scaleCost(once, iterations);
     this.cost = addCosts(this.cost, cost);
-    const peak = around.peak ?? peakOf(planned, loop.results[0]?.id ?? '');
+    const peak = around.peak ?? peakOf(planned, definedBy(loop)[0]?.id ?? '');
     const without =
       around.loops.length === 0
         ? Math.max(...computed.map((id) => peakOf(unchunked, id)))
-        : this.#peakWithout(computed, around.loops[0] as LoopNode);
+        : this.#peakWithout(renameValue(resultOf(loop), names), around.loops);
     this.loops.push({
       id: loop.id,
       path: loop.scope,
       over: loop.over,
-      axisOf: loop.results[0]?.axis ?? 0,
+      axisOf: loop.results[0]?.axis ?? null,
       extent,
       chunkSize,
       chunks,
       depth: around.loops.length,
-      kind: 'concat',
+      kind: kindOf(loop),
       savesBytes: without - peak,
       savesAt: this.#heaviest(loop, steps),
       cost,
@@ -128,13 +138,13 @@ class Reporter {
   }
 
   /**
-   * Peak of the outermost loop around when the loop that computes the given values is left out. One loop does not change
+   * Peak of the outermost loop around when the loop that computes the given value is left out. One loop does not change
    * the peak of another, so the loops in the same place of their families are left out together.
    */
-  #peakWithout(computed: readonly ValueId[], outermost: LoopNode): number {
+  #peakWithout(value: ValueId, loops: readonly LoopNode[]): number {
     const { unchunked, choices } = this.#lowered;
-    const place = placeOf(choices, new Set(computed));
-    invariant(place, () => `no choice made the loop that computes ${computed[0]}`);
+    const place = placeOf(choices, value, loops.length);
+    invariant(place, () => `no choice made the loop that computes ${value}`);
     const key = place.join();
     let without = this.#without.get(key);
     if (!without) {
@@ -142,12 +152,12 @@ class Reporter {
       without = analyse(sketchLoops(unchunked.index.graph, fewer), Number.POSITIVE_INFINITY);
       this.#without.set(key, without);
     }
-    return peakOf(without, outermost.results[0]?.id ?? '');
+    return peakOf(without, resultOf(loops[0] as LoopNode));
   }
 
   /** The value that would weigh most without the loop. */
   #heaviest(loop: LoopNode, steps: readonly Step[]): ValueId {
-    let heaviest = loop.results[0]?.id ?? loop.id;
+    let heaviest = resultOf(loop);
     let most = 0;
     const visit = (step: Step): void => {
       if (step.kind === 'loop') step.steps.forEach(visit);
@@ -160,19 +170,16 @@ class Reporter {
   }
 }
 
-/** Which loop inside which the loop over exactly the given values is, by position. */
-function placeOf(choices: readonly Choice[], values: ReadonlySet<ValueId>): readonly number[] | undefined {
-  for (const { inner = [] } of choices) {
-    for (const [i, { region }] of inner.entries()) {
-      if (region.cuts.size === values.size && [...values].every((id) => region.cuts.has(id))) return [i];
-    }
-    const deeper = inner.flatMap((choice, i) => {
-      const place = placeOf([choice], values);
-      return place ? [[i, ...place]] : [];
-    });
-    if (deeper[0]) return deeper[0];
-  }
-  return undefined;
+/** Which loop inside which, by position: the one at a depth that computes a value. */
+function placeOf(choices: readonly Choice[], value: ValueId, depth: number): readonly number[] | undefined {
+  const around = choices.find(({ region }) => computes(region, value));
+  if (!around) return undefined;
+  const { inner = [] } = around;
+  const at = inner.findIndex(({ region }) => computes(region, value));
+  if (at < 0) return undefined;
+  if (depth === 1) return [at];
+  const deeper = placeOf([inner[at] as Choice], value, depth - 1);
+  return deeper && [at, ...deeper];
 }
 
 /** A choice without the loop at a place inside it. */
@@ -196,9 +203,9 @@ const countCalls = (steps: readonly Step[]): number =>
 /** The values of the graph without loops that a loop computes, loops inside included. */
 function valuesOf(loop: LoopNode, names: ReadonlyMap<ValueId, ValueId>): ValueId[] {
   return loop.body.nodes.flatMap((node) => {
-    if (node.kind === 'op') return [names.get(node.id) ?? node.id];
+    if (node.kind === 'op') return [renameValue(node.id, names)];
     const inside = new Map(names);
-    for (const { id, value } of node.results) inside.set(value, names.get(id) ?? id);
+    for (const { id, value } of node.results) inside.set(value, renameValue(id, names));
     return valuesOf(node, inside);
   });
 }
@@ -224,7 +231,7 @@ function bodyTypes(loop: LoopNode, bindings: Bindings): Map<ValueId, TensorType>
       add(node);
       continue;
     }
-    for (const result of node.results) add(result);
+    for (const result of definedBy(node)) add(result);
     const whole = unitsOf(node, 0, loopSizes(node).extent, bindings);
     for (const [id, type] of bodyTypes(node, whole)) types.set(id, type);
   }

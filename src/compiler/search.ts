@@ -3,18 +3,26 @@ import {
   backward,
   bordersOf,
   type Cut,
+  contract,
+  contractedLabels,
   coversCut,
+  describeCut,
   type Flow,
   forward,
+  isContraction,
   isObstacle,
+  type NodeCut,
   type Obstacle,
+  sameCut,
   sameSteps,
   unionCut,
 } from '../ir/flow.ts';
 import { definedBy, type Node, type OpNode, operandsOf, type TensorType, type ValueId } from '../ir/node.ts';
+import { opDef } from '../ir/ops/index.ts';
 import type { AccessPattern } from '../ir/pattern.ts';
+import { canStream, isStreamed } from './carried.ts';
 import { type GraphIndex, patternOf } from './graph-index.ts';
-import { type Region, usedOutside } from './region.ts';
+import { flowOf, type Region, usedOutside } from './region.ts';
 
 /** Why a chunk flow did not reach further: which rule stopped it, where. */
 export interface Rejection extends Obstacle {
@@ -26,6 +34,8 @@ export interface SearchOptions {
   readonly window: number;
   /** Whether windows may be cut, so that iterations share borders. Default: true. */
   readonly borders?: boolean;
+  /** Whether a loop may cut what its last node adds up; false unless said. */
+  readonly splitReductions?: boolean;
   /** Told of every obstacle the flows met. */
   readonly onRejection?: (rejection: Rejection) => void;
 }
@@ -50,20 +60,23 @@ export function searchRegions(index: GraphIndex, peak: number, options: SearchOp
     if (last > peak && !operandsOf(node).some((id) => from.has(id))) continue;
     for (const { id } of definedBy(node)) from.add(id);
     if (node.kind === 'loop') continue;
-    for (const [axis, extent] of node.shape.entries()) {
+    for (const { cutAt, extent } of waysToCut(node, index, options)) {
       for (const multiples = [1]; multiples.length > 0; ) {
         const multiple = multiples.pop() as number;
-        const key = `${last} ${axis} ${multiple}`;
-        if (seen.has(key) || (extent as number) % multiple !== 0 || extent === multiple) continue;
+        const cut = cutAt(multiple);
+        const key = `${last} ${describeCut(cut)} ${multiple}`;
+        if (seen.has(key) || extent % multiple !== 0 || extent === multiple) continue;
         seen.add(key);
-        const units = (extent as number) / multiple;
-        const flow = new ChunkFlow(index, last, { axis, multiple }, units, options);
+        const units = extent / multiple;
+        const flow = new ChunkFlow(index, last, cut, units, options);
         flow.follow(peak);
         const reaches = flow.reaches(peak);
         if (reaches) flow.follow(lowest);
         for (const step of flow.steps) multiples.push(multiple * step);
         if (!reaches) continue;
-        for (let first = peak; first >= lowest; first--) {
+        // What a contraction alone reads is whole anyway.
+        const nearest = isContraction(cut) ? Math.min(peak, last - 1) : peak;
+        for (let first = nearest; first >= lowest; first--) {
           if (!flow.reaches(first)) continue;
           for (const cuts of flow.regions(first, peak)) regions.push({ cuts, extent: units });
         }
@@ -73,7 +86,29 @@ export function searchRegions(index: GraphIndex, peak: number, options: SearchOp
   return regions;
 }
 
-/** One chunk flow, from an axis of the node at `last` back. */
+/** The axes of a node, and what it contracts: an extent each, and how a loop cuts it in steps of a multiple. */
+function waysToCut(
+  node: OpNode,
+  index: GraphIndex,
+  { splitReductions = false }: SearchOptions,
+): { readonly cutAt: (multiple: number) => NodeCut; readonly extent: number }[] {
+  const axes = node.shape.map((extent, axis) => ({
+    cutAt: (multiple: number) => ({ axis, multiple }),
+    extent: extent as number,
+  }));
+  const pattern = splitReductions && !node.hints?.noChunk ? patternOf(node, index.types) : undefined;
+  const types = node.operands.map((id) => index.types.get(id) as TensorType);
+  const labels = pattern ? contractedLabels(pattern) : [];
+  const sums = labels
+    .filter((label) => opDef(node.op).split?.(types, node.attrs, label) !== undefined)
+    .map((contracts) => ({
+      cutAt: (multiple: number) => ({ contracts, multiple }),
+      extent: pattern?.extents[contracts] as number,
+    }));
+  return [...axes, ...sums];
+}
+
+/** One chunk flow, from an axis of the node at `last`, or what it contracts, back. */
 class ChunkFlow {
   /** Factors by which a coarser cut of the last node would pass an obstacle. */
   readonly steps = new Set<number>();
@@ -83,14 +118,14 @@ class ChunkFlow {
   readonly #borders: boolean;
   /** The nodes behind this position have been passed. */
   #next: number;
-  readonly #cuts = new Map<number, Cut>();
+  readonly #cuts = new Map<number, NodeCut>();
   readonly #hoisted = new Set<number>();
   readonly #reject: (node: ValueId, obstacle: Obstacle) => void;
 
   constructor(
     index: GraphIndex,
     last: number,
-    cut: Cut,
+    cut: NodeCut,
     units: number,
     { onRejection, borders = true }: SearchOptions,
   ) {
@@ -132,28 +167,45 @@ class ChunkFlow {
   }
 
   /** Borders that a node cannot be cut at are widened. */
-  #aligned(node: Node, cut: Cut): Cut {
-    const pattern = node.kind === 'op' ? patternOf(node, this.#index.types) : undefined;
-    return pattern ? aligned(pattern, cut) : cut;
+  #aligned(node: Node, cut: NodeCut): NodeCut {
+    const pattern =
+      node.kind === 'op' && !isContraction(cut) ? patternOf(node, this.#index.types) : undefined;
+    return pattern ? aligned(pattern, cut as Cut) : cut;
   }
 
-  #backward(pattern: AccessPattern, cut: Cut): Flow | Obstacle {
+  #backward(pattern: AccessPattern, cut: NodeCut): Flow | Obstacle {
+    if (isContraction(cut)) return contract(pattern, cut);
     const flow = backward(pattern, cut);
     if (this.#borders || isObstacle(flow) || flow.windows.length === 0) return flow;
     const message = `a window slides along axis ${cut.axis}: modules for a range of sizes do not cut it`;
     return { rule: 'traceability', axis: cut.axis, message };
   }
 
-  #flow(node: Node, cut: Cut): Flow | undefined {
+  #flow(node: Node, cut: NodeCut): Flow | undefined {
     if (node.kind === 'loop' || node.hints?.noChunk) return undefined;
+    if (isStreamed(node, cut) && this.#streams(node)) return { operands: [cut], shifts: [], windows: [] };
     const pattern = patternOf(node, this.#index.types);
     const flow: Flow | Obstacle = pattern
       ? this.#backward(pattern, cut)
-      : { rule: 'basic', axis: cut.axis, message: `${node.op} cannot be cut: it has no access pattern` };
+      : {
+          rule: 'basic',
+          axis: isContraction(cut) ? -1 : cut.axis,
+          message: `${node.op} cannot be cut: it has no access pattern`,
+        };
     if (!isObstacle(flow)) return flow;
     if (flow.multiple !== undefined) this.steps.add(flow.multiple / gcd(flow.multiple, cut.multiple));
     this.#reject(node.id, flow);
     return undefined;
+  }
+
+  /** Does all that reads softmax add up, in parts, what it gives? */
+  #streams(softmax: OpNode): boolean {
+    const { graph } = this.#index;
+    const cuts = new Map<ValueId, NodeCut>();
+    for (const [position, cut] of this.#cuts) {
+      if (!this.#hoisted.has(position)) cuts.set((graph.nodes[position] as OpNode).id, cut);
+    }
+    return canStream(this.#index, cuts, softmax);
   }
 
   #require(id: ValueId, cut: Cut | undefined): void {
@@ -165,6 +217,7 @@ class ChunkFlow {
     }
     const known = this.#cuts.get(position);
     if (known === undefined) this.#cuts.set(position, cut);
+    else if (isContraction(known)) this.#hoisted.add(position);
     else if (sameSteps(known, cut)) this.#cuts.set(position, unionCut(known, cut));
     else {
       this.#hoisted.add(position);
@@ -174,17 +227,17 @@ class ChunkFlow {
   }
 
   /** The regions of the interval from `first` to the last node that contain the node at `peak`. */
-  regions(first: number, peak: number): ReadonlyMap<ValueId, Cut>[] {
+  regions(first: number, peak: number): ReadonlyMap<ValueId, NodeCut>[] {
     const { nodes } = this.#index.graph;
-    const cuts = new Map<ValueId, Cut>();
+    const cuts = new Map<ValueId, NodeCut>();
     const late = new Set<ValueId>();
     let joined = 0;
-    const plain = new Map<ValueId, Cut>();
+    const plain = new Map<ValueId, NodeCut>();
     for (let position = first; position <= this.#last; position++) {
       const node = nodes[position] as Node;
       if (this.reaches(position)) {
-        cuts.set((node as OpNode).id, this.#cuts.get(position) as Cut);
-        plain.set((node as OpNode).id, this.#cuts.get(position) as Cut);
+        cuts.set((node as OpNode).id, this.#cuts.get(position) as NodeCut);
+        plain.set((node as OpNode).id, this.#cuts.get(position) as NodeCut);
         continue;
       }
       if (this.#hoisted.has(position)) continue;
@@ -199,12 +252,30 @@ class ChunkFlow {
       }
     }
     if (!cuts.has((nodes[peak] as OpNode).id)) return [];
-    return (joined > 0 ? [cuts, plain] : [cuts]).filter((found) => this.#isGathered(found));
+    return (joined > 0 ? [cuts, plain] : [cuts]).filter(
+      (found) => this.#isGathered(found) && this.#addsUpAll(found),
+    );
+  }
+
+  /** Does what adds up read just what its operands compute, without the borders that others need? */
+  #addsUpAll(cuts: ReadonlyMap<ValueId, NodeCut>): boolean {
+    const last = this.#index.graph.nodes[this.#last] as OpNode;
+    if (!isContraction(cuts.get(last.id) as NodeCut)) return true;
+    return [...cuts].every(([id, cut]) => {
+      const node = this.#index.graph.nodes[this.#index.definedAt.get(id) as number] as OpNode;
+      if (!isContraction(cut) && !isStreamed(node, cut)) return true;
+      const { operands } = flowOf(node, cut, this.#index.types);
+      return node.operands.every((operand, i) => {
+        const made = cuts.get(operand);
+        return made === undefined || (!isContraction(made) && sameCut(made, operands[i]));
+      });
+    });
   }
 
   /** Do the iterations together compute all of every value that is needed outside? */
-  #isGathered(cuts: ReadonlyMap<ValueId, Cut>): boolean {
+  #isGathered(cuts: ReadonlyMap<ValueId, NodeCut>): boolean {
     for (const [id, cut] of cuts) {
+      if (isContraction(cut)) continue;
       const { shape } = this.#index.types.get(id) as TensorType;
       const { before, after } = bordersOf(cut);
       const covered = cut.multiple * this.#units + after;
@@ -218,13 +289,15 @@ class ChunkFlow {
   }
 
   /** The cut with which a node that the flow did not meet can run inside the loop. */
-  #join(node: Node, cuts: ReadonlyMap<ValueId, Cut>, late: ReadonlySet<ValueId>): Cut | undefined {
+  #join(node: Node, cuts: ReadonlyMap<ValueId, NodeCut>, late: ReadonlySet<ValueId>): Cut | undefined {
     if (node.kind === 'loop' || node.hints?.noChunk) return undefined;
     if (node.operands.some((id) => late.has(id))) return undefined;
     const pattern = patternOf(node, this.#index.types);
     if (!pattern) return undefined;
     const operand = node.operands.findIndex((id) => cuts.has(id));
-    const cut = forward(pattern, operand, cuts.get(node.operands[operand] as ValueId) as Cut);
+    const read = cuts.get(node.operands[operand] as ValueId) as NodeCut;
+    if (isContraction(read)) return undefined;
+    const cut = forward(pattern, operand, read);
     if (isObstacle(cut)) {
       this.#reject(node.id, { ...cut, rule: 'alignment' });
       return undefined;
@@ -237,7 +310,7 @@ class ChunkFlow {
     }
     const isThere = (id: ValueId, need: Cut | undefined): boolean => {
       const made = cuts.get(id);
-      return made === undefined || (need !== undefined && coversCut(made, need));
+      return made === undefined || (!isContraction(made) && need !== undefined && coversCut(made, need));
     };
     return node.operands.every((id, i) => isThere(id, flow.operands[i])) ? cut : undefined;
   }

@@ -1,7 +1,7 @@
 import { produce } from 'immer';
 import { type Dim, mulDims, sameShape } from '../ir/dims.ts';
 import type { Graph, Node, OpNode, TensorType, ValueId } from '../ir/node.ts';
-import { operandsOf } from '../ir/node.ts';
+import { definedBy, operandsOf } from '../ir/node.ts';
 import { splitMerged } from './split-merged.ts';
 
 /**
@@ -24,7 +24,7 @@ function mergeEqual(graph: Graph): Graph {
     const kept: Node[] = [];
     for (const node of graph.nodes) {
       if (node.kind === 'loop') {
-        for (const result of node.results) types.set(result.id, result);
+        for (const result of definedBy(node)) types.set(result.id, result);
         kept.push(node);
         continue;
       }
@@ -78,7 +78,7 @@ function removeDead(graph: Graph): Graph {
   const live = new Set(graph.outputs.map((output) => output.value));
   const kept: Node[] = [];
   for (const node of [...graph.nodes].reverse()) {
-    const used = node.kind === 'op' ? live.has(node.id) : node.results.some((result) => live.has(result.id));
+    const used = definedBy(node).some(({ id }) => live.has(id));
     if (!used) continue;
     for (const operand of operandsOf(node)) live.add(operand);
     kept.push(node);

@@ -1,8 +1,9 @@
 import { invariant } from '../errors.ts';
 import { loopSizes } from '../ir/loop.ts';
-import type { LoopNode, ValueId } from '../ir/node.ts';
+import { type LoopNode, resultOf, type ValueId } from '../ir/node.ts';
+import { renameValue } from './derived.ts';
 import type { Family } from './family.ts';
-import type { Choice } from './region.ts';
+import { type Choice, computes } from './region.ts';
 import { analyseBody, type State } from './state.ts';
 
 /** A node that exceeds a budget or a cap: in the graph, or in the body of a loop. */
@@ -19,6 +20,8 @@ export interface Spot {
     readonly loop: Choice;
     /** Iterations of the body. */
     readonly iterations: number;
+    /** Whether one of the loops around splits a reduction. */
+    readonly splits: boolean;
     /** From the values of the body to those that the family's model names. */
     readonly names: ReadonlyMap<ValueId, ValueId>;
     /** Most live bytes of what runs in the bodies around this one, beside the loops that lead here. */
@@ -51,17 +54,18 @@ function enter(
   { state, at, inner }: Spot,
   families: readonly Family[],
 ): NonNullable<Spot['inner']> {
-  const [first] = node.results as [LoopNode['results'][number]];
-  const names = new Map(inner?.names ?? namesOf(first.id, families));
-  for (const { id, value } of node.results) names.set(value, names.get(id) ?? id);
-  const computes = ({ region }: Choice): boolean => region.cuts.has(names.get(first.id) ?? first.id);
+  const first = resultOf(node);
+  const names = new Map(inner?.names ?? namesOf(first, families));
+  for (const { id, value } of node.results) names.set(value, renameValue(id, names));
+  const isIt = ({ region }: Choice): boolean => computes(region, renameValue(first, names));
   const family =
-    inner?.family ?? families.find(({ choices }) => choices.some(({ region }) => region.cuts.has(first.id)));
-  const loop = inner ? (inner.loop.inner ?? []).find(computes) : family?.model;
-  invariant(family && loop, () => `no choice made the loop of ${first.id}`);
+    inner?.family ?? families.find(({ choices }) => choices.some(({ region }) => region.cuts.has(first)));
+  const loop = inner ? (inner.loop.inner ?? []).find(isIt) : family?.model;
+  invariant(family && loop, () => `no choice made the loop of ${first}`);
   const iterations = (inner?.iterations ?? 1) * loopSizes(node).chunks;
   const besides = inner ? Math.max(inner.besides, ...state.peaks.filter((_, other) => other !== at)) : 0;
-  return { family, loop, iterations, names, besides };
+  const splits = inner?.splits === true || node.carries.length > 0;
+  return { family, loop, iterations, splits, names, besides };
 }
 
 /** From the values of a repeat to those of its family's model. */

@@ -1,5 +1,5 @@
 import { invariant } from '../errors.ts';
-import { definedBy, type Graph, type Node, operandsOf, type ValueId } from '../ir/node.ts';
+import { definedBy, type Graph, type LoopNode, type Node, operandsOf, type ValueId } from '../ir/node.ts';
 import type { Step } from '../ir/program.ts';
 import { bytesOf, type Sizes, simulate } from './estimate.ts';
 import { type GraphIndex, indexGraph, lastUse } from './graph-index.ts';
@@ -60,7 +60,7 @@ export function analyse(graph: Graph, cap: number): State {
     sizes.set(input.id, bytes);
     live += bytes;
   }
-  return count({ graph, isBody: false, around, sizes }, block.groups, live, [outer, block.places], cap);
+  return count({ graph, around, sizes }, block.groups, live, [outer, block.places], cap);
 }
 
 /** The body of the loop at a position of a graph, on top of all that is alive around it. */
@@ -71,6 +71,7 @@ export function analyseBody(state: State, position: number, cap: number): State 
   const block = new Block(around, state.places);
   block.enter(loop);
   for (const node of loop.body.nodes) block.add(node);
+  block.leave(loop);
   block.free(new Set());
   const sizes = new Map(state.sizes);
   let live = state.before[position] as number;
@@ -79,18 +80,12 @@ export function analyseBody(state: State, position: number, cap: number): State 
     live = simulate([step], live, sizes, {}, () => {});
   }
   const [, ...groups] = block.groups;
-  return count(
-    { graph: loop.body, isBody: true, around, sizes },
-    groups,
-    live,
-    [state.places, block.places],
-    cap,
-  );
+  return count({ graph: loop.body, loop, around, sizes }, groups, live, [state.places, block.places], cap);
 }
 
 /** The figures of a graph that is lowered. What only a plan that goes on is asked for is made when it is. */
 function count(
-  { graph, isBody, around, sizes }: Pick<State, 'around' | 'sizes'> & { graph: Graph; isBody: boolean },
+  { graph, loop, around, sizes }: Pick<State, 'around' | 'sizes'> & { graph: Graph; loop?: LoopNode },
   groups: readonly (readonly Step[])[],
   start: number,
   known: readonly Places[],
@@ -134,7 +129,9 @@ function count(
       return index;
     },
     get lifetimes() {
-      lifetimes ??= isBody ? { ...this.index, outputs: new Set<ValueId>() } : this.index;
+      // What a loop carries stays until the iteration ends.
+      const carried = loop?.carries.map(({ value }) => value);
+      lifetimes ??= carried ? { ...this.index, outputs: new Set<ValueId>(carried) } : this.index;
       return lifetimes;
     },
     get places() {

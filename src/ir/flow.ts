@@ -101,6 +101,42 @@ export function backward(pattern: AccessPattern, cut: Cut): Flow | Obstacle {
   const places = term.window
     ? ofPlaces(cut, term.window)
     : spanOf(cut.multiple / span, before / span, after / span);
+  const read = operandCuts(pattern, label, places, axis, `axis ${axis}`, term.window);
+  if (isObstacle(read)) return read;
+  const attr = pattern.starts[label];
+  const extent = pattern.extents[label] as Dim;
+  return { ...read, shifts: attr === undefined ? [] : [{ attr, ...places, extent }] };
+}
+
+/** From a cut of what an op contracts to the cuts of its operands. */
+export function contract(pattern: AccessPattern, { contracts, multiple }: Contraction): Flow | Obstacle {
+  const read = operandCuts(pattern, contracts, spanOf(multiple, 0, 0), -1, `the sum over ${contracts}`);
+  return isObstacle(read) ? read : { ...read, shifts: [] };
+}
+
+/** The labels that an op adds up, or takes the largest of, and that no loop around cuts. */
+export const contractedLabels = ({ operands, output, whole, starts }: AccessPattern): string[] => [
+  ...new Set(
+    operands
+      .flatMap((axes) => axes.flatMap(({ labels, window }) => (window ? [] : labels)))
+      .filter(
+        (label) =>
+          !whole.includes(label) &&
+          starts[label] === undefined &&
+          !output.some(({ labels }) => labels.includes(label)),
+      ),
+  ),
+];
+
+/** The cut of every operand that has a label, at some places of it that a window may spread; `axis` and `what` are for messages. */
+function operandCuts(
+  pattern: AccessPattern,
+  label: string,
+  places: Span,
+  axis: number,
+  what: string,
+  spread?: Window,
+): Pick<Flow, 'operands' | 'windows'> | Obstacle {
   const operands: (Cut | undefined)[] = [];
   const windows: SlidWindow[] = [];
   for (const [index, operand] of pattern.operands.entries()) {
@@ -115,7 +151,7 @@ export function backward(pattern: AccessPattern, cut: Cut): Flow | Obstacle {
       const { padding } = window;
       const reach = reachOf(window);
       if (padding.some((side) => (side as number) >= reach)) {
-        const message = `axis ${axis} is made by a window of ${reach} that slides along axis ${at} of operand ${index + 1}, with padding of ${padding.join(' and ')}: a part of it may see no element at all`;
+        const message = `${what} is made by a window of ${reach} that slides along axis ${at} of operand ${index + 1}, with padding of ${padding.join(' and ')}: a part of it may see no element at all`;
         return { rule: 'traceability', axis, message };
       }
       operands.push({ axis: at, ...underWindow(places, window) });
@@ -123,15 +159,13 @@ export function backward(pattern: AccessPattern, cut: Cut): Flow | Obstacle {
       continue;
     }
     if (read.labels[0] !== label || occurrences(operand, label) > 1) {
-      const message = `axis ${axis} is interleaved with another axis in operand ${index + 1}`;
+      const message = `${what} is interleaved with another axis in operand ${index + 1}`;
       return { rule: 'traceability', axis, message };
     }
     operands.push({ axis: at, ...scaled(places, inner(read, pattern)) });
-    if (term.window) windows.push({ operand: index, axis: at, window: term.window, kind: 'spreads' });
+    if (spread) windows.push({ operand: index, axis: at, window: spread, kind: 'spreads' });
   }
-  const attr = pattern.starts[label];
-  const extent = pattern.extents[label] as Dim;
-  return { operands, shifts: attr === undefined ? [] : [{ attr, ...places, extent }], windows };
+  return { operands, windows };
 }
 
 /** Elements from the first to the last under a window, both counted. */

@@ -19,6 +19,15 @@ export function loopSizes(loop: Pick<LoopNode, 'extent' | 'chunkSize'>, bindings
   return { extent, chunkSize, chunks: Math.ceil(extent / chunkSize) };
 }
 
+/** Whether the iterations of a loop make parts of its results, or add something up; `streaming` is softmax with its contraction. */
+export const LOOP_KINDS = ['concat', 'reduction', 'streaming'] as const;
+export type LoopKind = (typeof LOOP_KINDS)[number];
+
+export function kindOf({ carries }: LoopNode): LoopKind {
+  if (carries.length === 0) return 'concat';
+  return carries.some(({ role }) => role === 'denominator') ? 'streaming' : 'reduction';
+}
+
 /** Values of the names that a loop's body sees while it covers `length` units from `start`, on top of those around the loop. */
 export function unitsOf(loop: LoopRange, start: number, length: number, bindings: Bindings = {}): Bindings {
   const names: Record<string, number> = { ...bindings, [loop.start]: start, [loop.length]: length };

@@ -111,6 +111,24 @@ export interface LoopResult extends TensorType {
   readonly halo?: string;
 }
 
+/** What a carried value is, for people. */
+export const CARRY_ROLES = ['sum', 'maximum', 'minimum', 'numerator', 'denominator', 'moments'] as const;
+export type CarryRole = (typeof CARRY_ROLES)[number];
+
+/** A value that every iteration updates: a sum over the chunks, the largest element so far. */
+export interface LoopCarry extends TensorType {
+  /** The outer value after the loop. */
+  readonly id: ValueId;
+  /** Its name inside the body (an input of `body`): what the iteration before left, `init` everywhere at first. */
+  readonly as: ValueId;
+  /** The value of the body that this iteration leaves. */
+  readonly value: ValueId;
+  readonly init: number;
+  readonly role: CarryRole;
+  /** The value of the graph around, as it is without the loop, that the loop computes this for. */
+  readonly of: ValueId;
+}
+
 /**
  * A chunk loop. Iteration i covers units `start = i·chunkSize … min(start + chunkSize, extent)`. Inside `body`,
  * dimensions may depend on the names `start` and `length` (the last iteration may be shorter than `chunkSize`).
@@ -134,6 +152,8 @@ export interface LoopNode {
   readonly whole: readonly ValueId[];
   readonly body: Graph;
   readonly results: readonly LoopResult[];
+  /** Results that no iteration makes alone. A loop with any splits a reduction: float results differ in their last bits. */
+  readonly carries: readonly LoopCarry[];
   /** Common scope path of the body. */
   readonly scope: string;
 }
@@ -174,7 +194,14 @@ export interface Graph {
 export type Value = TensorType & { readonly id: ValueId };
 
 /** The values a node defines. */
-export const definedBy = (node: Node): readonly Value[] => (node.kind === 'op' ? [node] : node.results);
+export const definedBy = (node: Node): readonly Value[] =>
+  node.kind === 'op' ? [node] : node.carries.length === 0 ? node.results : [...node.results, ...node.carries];
+
+/** A value of the graph around, as it is without the loop, that a loop computes. */
+export function resultOf({ results, carries }: LoopNode): ValueId {
+  const [first] = results;
+  return first ? first.id : (carries[0] as LoopCarry).of;
+}
 
 /** The outer values a node reads. */
 export const operandsOf = (node: Node): readonly ValueId[] =>

@@ -51,9 +51,15 @@ function visit(
       continue;
     }
     for (const { as, operand } of node.slices) origins.set(as, origins.get(operand) as ValueOrigins);
+    for (const { as, shape } of node.carries) {
+      origins.set(
+        as,
+        shape.map(() => []),
+      );
+    }
     for (const input of node.body.inputs) types.set(input.id, input);
     visit(node.body, origins, types, sorted);
-    for (const result of node.results) {
+    for (const result of [...node.results, ...node.carries]) {
       types.set(result.id, result);
       origins.set(result.id, origins.get(result.value) as ValueOrigins);
     }

@@ -1,23 +1,25 @@
 import { UserError } from '../errors.ts';
 import { canonicalDim, type Dim } from './dims.ts';
-import type {
-  Attrs,
-  AttrValue,
-  DType,
-  Graph,
-  GraphInput,
-  GraphOutput,
-  GraphParam,
-  Hints,
-  LoopHalo,
-  LoopNode,
-  LoopResult,
-  LoopSlice,
-  Node,
-  OperandPart,
-  OpNode,
-  SourceLocation,
-  TensorType,
+import {
+  type Attrs,
+  type AttrValue,
+  CARRY_ROLES,
+  type DType,
+  type Graph,
+  type GraphInput,
+  type GraphOutput,
+  type GraphParam,
+  type Hints,
+  type LoopCarry,
+  type LoopHalo,
+  type LoopNode,
+  type LoopResult,
+  type LoopSlice,
+  type Node,
+  type OperandPart,
+  type OpNode,
+  type SourceLocation,
+  type TensorType,
 } from './node.ts';
 
 /**
@@ -338,7 +340,11 @@ function readLoop(reader: Reader): LoopNode {
   const whole = reader.acceptWord('whole') ? reader.names('a value') : [];
   const body = readGraph(reader);
   const results: LoopResult[] = [];
-  while (!reader.accept('}')) results.push(readResult(reader));
+  const carries: LoopCarry[] = [];
+  while (!reader.accept('}')) {
+    if (reader.acceptItem('carry', 'name')) carries.push(readCarry(reader));
+    else results.push(readResult(reader));
+  }
   return {
     kind: 'loop',
     id,
@@ -352,8 +358,25 @@ function readLoop(reader: Reader): LoopNode {
     whole,
     body,
     results,
+    carries,
     scope,
   };
+}
+
+function readCarry(reader: Reader): LoopCarry {
+  const id = reader.name('a carried value');
+  reader.expect(':');
+  const type = readType(reader);
+  reader.expect('=');
+  const value = reader.name('a value of the body');
+  reader.word('as');
+  const as = reader.name('a name');
+  reader.word('from');
+  const init = reader.number('a number');
+  const role = CARRY_ROLES.find((role) => reader.acceptWord(role));
+  if (!role) reader.fail(CARRY_ROLES.join(', '));
+  reader.word('of');
+  return { id, as, value, init, role, of: reader.name('a value'), ...type };
 }
 
 function readSlice(reader: Reader): LoopSlice {

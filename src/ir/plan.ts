@@ -1,4 +1,5 @@
 import type { Bindings } from './dims.ts';
+import type { LoopKind } from './loop.ts';
 import type { Graph, SourceLocation, ValueId } from './node.ts';
 import type { Backend } from './ops/op.ts';
 import type { Program } from './program.ts';
@@ -52,14 +53,14 @@ export interface LoopReport {
   readonly path: string;
   /** Dimension name, e.g. `N`. */
   readonly over: string;
-  /** Axis of the loop's first result that is cut. */
-  readonly axisOf: number;
+  /** Axis of the loop's first result that is cut; null where all it does is add up. */
+  readonly axisOf: number | null;
   readonly extent: number;
   readonly chunkSize: number;
   readonly chunks: number;
   /** 0 for outermost loops. */
   readonly depth: number;
-  readonly kind: 'concat';
+  readonly kind: LoopKind;
   /** Peak of the region without this loop minus peak of the region with it. */
   readonly savesBytes: number;
   /** The value whose full-size storage the loop avoids and that weighs most. */
@@ -74,6 +75,10 @@ export interface ArenaLayout {
   /** Of every storage that the program allocates. */
   readonly offsets: ReadonlyMap<ValueId, number>;
 }
+
+/** Whether results have the bits of the program without loops: no loop adds up in parts. */
+export const isExact = ({ loops }: Pick<Plan, 'loops'>): boolean =>
+  loops.every(({ kind }) => kind === 'concat');
 
 /** The result of compiling one model for one set of dimensions and one budget. */
 export interface Plan {

@@ -109,6 +109,10 @@ function loopLines(loop: LoopNode, indent: string): string[] {
       (result) =>
         `${inner}${result.id}: ${printType(result)} = ${result.kind} ${result.value} axis ${result.axis} times ${result.multiple}${haloText(result)}`,
     ),
+    ...loop.carries.map(
+      (carry) =>
+        `${inner}carry ${carry.id}: ${printType(carry)} = ${carry.value} as ${carry.as} from ${numberText(carry.init)} ${carry.role} of ${carry.of}`,
+    ),
     `${indent}}`,
   ];
 }

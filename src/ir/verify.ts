@@ -40,8 +40,9 @@ export class VerifyError extends InternalError {
  * - Names of values, loops, loop starts and loop lengths are valid identifiers, unique in the graph and all its loops.
  * - Values are defined before they are used; inside a loop only the body's own inputs can be seen.
  * - Ops are known, and types are what `OpDef.infer` says, in declared dimensions and canonical form.
- * - A loop's body takes exactly its slices (cut to `multiple · length`) and whole operands, cut axes have extent
- *   `multiple · extent` or a halo's, and results put body values together to the full extent. Its names end where it ends.
+ * - A loop's body takes exactly its slices (cut to `multiple · length`), whole operands and carried values, cut axes have extent
+ *   `multiple · extent` or a halo's, results put body values together to the full extent, and carried values keep their type. Its
+ *   names end where it ends.
  */
 export function verify(graph: Graph): void {
   const names = new Names();
@@ -221,7 +222,7 @@ function verifyLoop(
   if (typeof chunkSize === 'number' && typeof extent === 'number' && chunkSize > extent) {
     fail(`${what}: chunk size ${loop.chunkSize} exceeds the extent ${loop.extent}`, context());
   }
-  if (loop.results.length === 0) fail(`${what} has no result`, context());
+  if (definedBy(loop).length === 0) fail(`${what} has no result`, context());
 
   const expected = new Map<ValueId, TensorType>();
   for (const slice of loop.slices) {
@@ -236,6 +237,11 @@ function verifyLoop(
   for (const id of loop.whole) {
     if (whole.has(id)) fail(`${what}: ${id} is listed twice as seen whole`, context());
     whole.set(id, typeOf(id, values, what, context));
+  }
+  for (const { as, shape, dtype } of loop.carries) {
+    if (values.has(as)) fail(`${what}: the carried value ${as} has the name of an outer value`, context());
+    if (expected.has(as)) fail(`${what}: two inputs of the body are named ${as}`, context());
+    expected.set(as, { shape, dtype });
   }
   const inputs = new Map<ValueId, TensorType>(loop.body.inputs.map((input) => [input.id, input]));
   for (const [id, type] of [...expected, ...whole]) {
@@ -267,6 +273,17 @@ function verifyLoop(
         context(),
       );
     }
+  }
+  for (const carry of loop.carries) {
+    const value = body.get(carry.value);
+    if (!value) fail(`${what}: the body has no value ${carry.value} for ${carry.id}`, context());
+    if (value.dtype !== carry.dtype || !sameShape(value.shape, carry.shape)) {
+      fail(
+        `${what}: ${carry.id} is carried as ${printType(carry)}, ${carry.value} is ${printType(value)}`,
+        context(),
+      );
+    }
+    if (!Number.isFinite(carry.init)) fail(`${what}: ${carry.id} starts from ${carry.init}`, context());
   }
 }
 

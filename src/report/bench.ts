@@ -49,6 +49,8 @@ export interface BenchMeasured extends BenchCase, PlanSummary {
   readonly maxAbsDiff: number | null;
   /** Whether all outputs are the same bit for bit. */
   readonly identical: boolean | null;
+  /** Whether they are as close as they must be: the same, unless a loop splits a reduction. */
+  readonly close: boolean | null;
   /** Threads of the device. */
   readonly threads: number;
   /** Implementation by kernel. */

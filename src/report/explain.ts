@@ -39,6 +39,9 @@ function describeLoops(plan: Plan): string[] {
   return [...groups.values()].map(({ reports, loop }) => describeLoop(reports, loop, plan));
 }
 
+const row = (name: string, items: readonly string[]): [string, string][] =>
+  items.length === 0 ? [] : [[name, items.join(', ')]];
+
 function describeLoop(reports: readonly LoopReport[], loop: LoopNode, plan: Plan): string {
   const [first] = reports as [LoopReport];
   const ids = reports.length > 3 ? [first, reports.at(-1) as LoopReport] : reports;
@@ -48,7 +51,14 @@ function describeLoop(reports: readonly LoopReport[], loop: LoopNode, plan: Plan
   const rows: [string, string][] = [
     ['cuts', `${first.over}: ${first.extent} = ${first.chunks} × ${first.chunkSize}`],
     ['runs', opNames(loop).join(' → ')],
-    ['gathers', loop.results.map(({ id, axis }) => `${id} along axis ${axis}`).join(', ')],
+    ...row(
+      'gathers',
+      loop.results.map(({ id, axis }) => `${id} along axis ${axis}`),
+    ),
+    ...row(
+      'carries',
+      loop.carries.map(({ of, role }) => `${role} of ${of}`),
+    ),
     ...(loop.halos.length > 0
       ? [['borders', describeBorders(loop, first.chunkSize)] as [string, string]]
       : []),

@@ -62,7 +62,7 @@ export class RangeSubject {
     const plannedPeakBytes = this.#module.plannedPeakBytes(size);
     const { measuredPeakBytes, leakedBytes } = run;
     const failures = Object.entries(expected.outputs).flatMap(([name, output]) =>
-      differences(name, output, run.outputs[name] as Float32Array),
+      differences(name, output, run.outputs[name] as Float32Array, true),
     );
     if (measuredPeakBytes !== plannedPeakBytes)
       failures.push(`peak: planned ${plannedPeakBytes} bytes, measured ${measuredPeakBytes} bytes`);

@@ -1,7 +1,8 @@
-import { type Choice, renameChoice, sketchLoops } from '../compiler/region.ts';
+import { renameValue } from '../compiler/derived.ts';
+import { type Choice, computes, renameChoice, sketchLoops } from '../compiler/region.ts';
 import { searchRegions } from '../compiler/search.ts';
 import { analyse, analyseBody, type State } from '../compiler/state.ts';
-import type { Graph, LoopNode, ValueId } from '../ir/node.ts';
+import { type Graph, resultOf, type ValueId } from '../ir/node.ts';
 
 /** Numbers that pick where a loop goes, which legal region it takes there, and its chunk size. */
 export type LoopPick = readonly [at: number, which: number, size: number];
@@ -33,16 +34,16 @@ function withLoop(
   const node = nodes[position];
   if (node?.kind === 'loop') {
     const inside = new Map(names);
-    for (const { id, value } of node.results) inside.set(value, names.get(id) ?? id);
-    const [first] = node.results as [LoopNode['results'][number]];
+    for (const { id, value } of node.results) inside.set(value, renameValue(id, names));
+    const first = renameValue(resultOf(node), names);
     const body = analyseBody(state, position, Number.POSITIVE_INFINITY);
     return choices.map((choice) => {
-      if (!choice.region.cuts.has(names.get(first.id) ?? first.id)) return choice;
+      if (!computes(choice.region, first)) return choice;
       const inner = withLoop(body, choice.inner ?? [], inside, [which, size, at >> 1]);
       return inner.length > 0 ? { ...choice, inner } : choice;
     });
   }
-  const regions = searchRegions(state.index, position, { window: 30 });
+  const regions = searchRegions(state.index, position, { window: 30, splitReductions: true });
   const region = regions[which % Math.max(1, regions.length)];
   if (!region) return [...choices];
   return [...choices, renameChoice({ region, chunkSize: 1 + (size % (region.extent - 1)) }, names)];

@@ -43,7 +43,8 @@ export class NameSpace {
 
   /** The name itself if it is free, else with the first free number. */
   claim(text: string): string {
-    const base = identifierFrom(text);
+    // The compiler names what it derives from a value with a $ behind its name.
+    const base = identifierFrom(text).replaceAll('$', '_');
     let name = base;
     for (let n = this.#next.get(base) ?? 1; this.#taken.has(name); n++) {
       name = `${base}_${n}`;

@@ -164,7 +164,7 @@ export const mlp = (): Plan =>
 export function everyOp(): Plan {
   const unary = ['abs', 'neg', 'sqrt', 'rsqrt', 'exp', 'log', 'sin', 'cos', 'tanh', 'erf', 'sigmoid'];
   const more = ['silu', 'relu', 'reciprocal', 'copy'];
-  const binary = ['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'minimum'];
+  const binary = ['add', 'sub', 'mul', 'div', 'pow', 'maximum', 'minimum', 'expSub'];
   const compare = ['equal', 'less', 'lessEqual', 'greater', 'greaterEqual'];
   const scalar = ['add', 'mul', 'div', 'pow', 'maximum', 'minimum', 'rsub', 'rdiv'].map(
     (op) => `${op}Scalar`,

@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
-import { type Choice, renameChoice, sketchLoops } from '../../src/compiler/region.ts';
+import { renameValue } from '../../src/compiler/derived.ts';
+import { type Choice, computes, renameChoice, sketchLoops } from '../../src/compiler/region.ts';
 import { searchRegions } from '../../src/compiler/search.ts';
 import { select } from '../../src/compiler/select.ts';
 import { simplify } from '../../src/compiler/simplify.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
 import { analyse, analyseBody, type State } from '../../src/compiler/state.ts';
-import type { Graph, ValueId } from '../../src/ir/node.ts';
+import { type Graph, resultOf, type ValueId } from '../../src/ir/node.ts';
 import { attentionGraph, GraphBuilder, mlpGraph } from '../support/graphs.ts';
 
 const NO_CAP = Number.POSITIVE_INFINITY;
@@ -36,11 +37,11 @@ function extended(
   state.index.graph.nodes.forEach((node, position) => {
     if (node.kind === 'op') return;
     const inside = new Map(names);
-    for (const { id, value } of node.results) inside.set(value, names.get(id) ?? id);
-    const result = inside.get(node.results[0]?.value ?? '') as ValueId;
+    for (const { id, value } of node.results) inside.set(value, renameValue(id, names));
+    const result = renameValue(resultOf(node), names);
     const body = analyseBody(state, position, NO_CAP);
     choices.forEach((choice, i) => {
-      if (!choice.region.cuts.has(result)) return;
+      if (!computes(choice.region, result)) return;
       for (const inner of extended(body, choice.inner ?? [], inside)) {
         more.push(choices.with(i, { ...choice, inner }));
       }

@@ -112,6 +112,7 @@ export const randomGraph: fc.Arbitrary<Graph> = fc
         const result = { id: `y${i}`, dtype: body.dtype, shape: [7, ...body.shape.slice(1)] };
         nodes.push({
           kind: 'loop',
+          carries: [],
           id: `loop${i}`,
           over: name,
           extent: 7,

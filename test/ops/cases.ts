@@ -373,6 +373,8 @@ export const cases: readonly OpCase[] = [
   make('div', [operand([19], 'extreme'), operand([19], 'extremeNonzero')]),
   ...PAIRS.map(([a, b]) => make('pow', [operand(a, 'positive'), operand(b)])),
   make('pow', [operand([9, 1], 'small integers'), operand([9], 'small integers')]),
+  ...PAIRS.map(([a, b]) => make('expSub', [operand(a), operand(b)])),
+  make('expSub', [operand([4, 9], 'masked'), operand([4, 1])]),
   ...Object.entries(SCALAR).flatMap(([op, values]) => scalarCases(op, values)),
   ...[0.3, 4].map((value) => make('rdivScalar', [operand([3, 7], 'nonzero')], { value })),
   ...[0, 1, 2, 3, 7, -1, -2, -3, 17].map((value) => make('powScalar', [operand([19], 'nonzero')], { value })),

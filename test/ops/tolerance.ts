@@ -51,6 +51,12 @@ const TOLERANCE: Readonly<Record<string, Tolerance>> = {
   ),
   sqrt: ROOT,
   rsqrt: ROOT,
+  expSub: {
+    ...ELEMENTARY,
+    relative: 4e-5,
+    absolute: 1e-30,
+    why: 'WGSL: 3 + 2|x| ulp, and differences round',
+  },
   exp: { ...ELEMENTARY, relative: 4e-5, absolute: 0, why: 'WGSL: 3 + 2|x| ulp, and |x| reaches 88' },
   log: { relative: 4e-6, absolute: 5e-7, why: 'WGSL: 2^-21 between 0.5 and 2, 3 ulp elsewhere' },
   sigmoid: ELEMENTARY,

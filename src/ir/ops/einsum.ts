@@ -1,7 +1,7 @@
 import { type Dim, printShape, type Shape } from '../dims.ts';
 import { pattern } from '../pattern.ts';
 import { check, type OpDef } from './op.ts';
-import { broadcastStrides, count, forEachOffset, take, textAttr } from './support.ts';
+import { broadcastStrides, count, forEachOffset, SUM, take, textAttr } from './support.ts';
 
 /** The labels of `sia,sjb->ijab`, an axis each. */
 export interface Equation {
@@ -83,6 +83,7 @@ const einsum: OpDef = {
       out.shape,
     );
   },
+  split: () => SUM,
   flops(operands, attrs, out) {
     const text = textAttr(attrs, 'equation');
     const equation = parseEquation('einsum', text);

@@ -72,6 +72,7 @@ const BINARY: Readonly<Record<string, ElementwiseRow>> = {
   mul: row('a · b', SIMPLE, (a, b) => (a as number) * (b as number), true),
   div: row('a / b', SIMPLE, (a, b) => (a as number) / (b as number)),
   pow: row('aᵇ', TRANSCENDENTAL, (a, b) => (a as number) ** (b as number)),
+  expSub: row('e to the power a - b', TRANSCENDENTAL, (a, b) => Math.exp((a as number) - (b as number))),
   maximum: row('max(a, b)', SIMPLE, (a, b) => Math.max(a as number, b as number), true),
   minimum: row('min(a, b)', SIMPLE, (a, b) => Math.min(a as number, b as number), true),
 };

@@ -2,7 +2,16 @@ import { printShape, type Shape } from '../dims.ts';
 import type { Attrs, TensorType } from '../node.ts';
 import { pattern } from '../pattern.ts';
 import { check, type OpDef } from './op.ts';
-import { axes, axisNames, broadcastShapes, broadcastStrides, count, forEachOffset, take } from './support.ts';
+import {
+  axes,
+  axisNames,
+  broadcastShapes,
+  broadcastStrides,
+  count,
+  forEachOffset,
+  SUM,
+  take,
+} from './support.ts';
 
 const matmul: OpDef = {
   name: 'matmul',
@@ -30,6 +39,7 @@ const matmul: OpDef = {
       out.shape,
     );
   },
+  split: () => SUM,
   flops: (operands, _attrs, out) => 2 * count(out.shape) * count(operands[0]?.shape.slice(-1) ?? []),
   reference(operands, _attrs, shape) {
     const [a, b] = take('matmul', operands, 2);
@@ -129,6 +139,15 @@ const linear: OpDef = {
       out.shape,
     );
   },
+  /** The bias is added once. */
+  split: (operands, attrs) =>
+    operands.length === 2
+      ? SUM
+      : {
+          ...SUM,
+          part: { op: 'linear', attrs, operands: 2 },
+          finish: { op: 'add', attrs: {}, operands: [2] },
+        },
   flops: (operands, _attrs, out) =>
     count(out.shape) * (2 * count(operands[0]?.shape.slice(-1) ?? []) + (operands.length === 3 ? 1 : 0)),
   reference(operands, attrs, shape) {

@@ -11,6 +11,18 @@ export interface RefTensor {
 
 export type Backend = 'webgpu' | 'webasm' | 'cpu';
 
+/** How an op over some of the elements that it contracts counts towards the op over all of them. */
+export interface Split {
+  /** Puts the parts together; associative and commutative, up to rounding. */
+  readonly combine: 'add' | 'maximum' | 'minimum';
+  /** What parts are added to at first: no result of any part. */
+  readonly init: number;
+  /** What makes a part, where it is not the op itself: of the first operands. */
+  readonly part?: { readonly op: string; readonly attrs: Attrs; readonly operands: number };
+  /** What turns the parts together into the result: an op of them and more operands. */
+  readonly finish?: { readonly op: string; readonly attrs: Attrs; readonly operands: readonly number[] };
+}
+
 /**
  * The one description of an op. Shapes may be symbolic in `infer` and `access`; they are numbers in `flops`, `layout`
  * and `reference`. From these five facts come tracing, chunking, the memory model, code generation and the tests.
@@ -25,6 +37,8 @@ export interface OpDef {
   infer(operands: readonly TensorType[], attrs: Attrs): TensorType;
   /** How output elements depend on operand elements; absent or undefined: a barrier, never cut. */
   access?(operands: readonly TensorType[], attrs: Attrs, out: TensorType): AccessPattern | undefined;
+  /** How the op is computed in parts of a label that its pattern contracts; absent or undefined: not at all. */
+  split?(operands: readonly TensorType[], attrs: Attrs, label: string): Split | undefined;
   /** Attributes for the same op computing only part of its output, now of shape `shape` (ops whose attributes hold extents). */
   resize?(attrs: Attrs, shape: Shape): Attrs;
   /** Attributes for the same op over a part of an axis that its window slides along, padded as given. */

@@ -1,6 +1,9 @@
+import type { Dim } from '../dims.ts';
+import type { Attrs, TensorType } from '../node.ts';
 import { pattern } from '../pattern.ts';
-import type { OpDef } from './op.ts';
-import { axes, axisAttr, axisNames, count, forEachLine, numberAttr, promote, take } from './support.ts';
+import { LOWEST_F32 } from './mask.ts';
+import type { OpDef, Split } from './op.ts';
+import { axes, axisAttr, axisNames, count, forEachLine, numberAttr, promote, SUM, take } from './support.ts';
 
 type Row = readonly [
   summary: string,
@@ -15,6 +18,21 @@ const REDUCTIONS: Readonly<Record<string, Row>> = {
   amax: ['largest element along an axis', true, Number.NEGATIVE_INFINITY, Math.max],
   amin: ['smallest element along an axis', true, Number.POSITIVE_INFINITY, Math.min],
 };
+
+function splitOf(name: string, attrs: Attrs, [x]: readonly TensorType[]): Split {
+  if (name === 'sum') return SUM;
+  if (name === 'mean') {
+    const value = x?.shape[numberAttr(attrs, 'axis')] as Dim;
+    return {
+      ...SUM,
+      part: { op: 'sum', attrs, operands: 1 },
+      finish: { op: 'divScalar', attrs: { value }, operands: [] },
+    };
+  }
+  return name === 'amax'
+    ? { combine: 'maximum', init: LOWEST_F32 }
+    : { combine: 'minimum', init: -LOWEST_F32 };
+}
 
 export const reduceOps: readonly OpDef[] = Object.entries(REDUCTIONS).map(
   ([name, [summary, integer, initial, step]]) => ({
@@ -38,6 +56,7 @@ export const reduceOps: readonly OpDef[] = Object.entries(REDUCTIONS).map(
         : names.filter((_, i) => i !== axis);
       return pattern(`${axes(names)} -> ${axes(kept)}`, [x.shape], out.shape);
     },
+    split: (operands, attrs) => splitOf(name, attrs, operands),
     flops: (operands) => count(operands[0]?.shape ?? []),
     reference(operands, attrs, shape) {
       const [x] = take(name, operands, 1);

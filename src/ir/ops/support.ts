@@ -1,7 +1,10 @@
 import { invariant } from '../../errors.ts';
 import { type Dim, printShape, type Shape } from '../dims.ts';
 import { type Attrs, type DType, isTextAttr, type TensorType } from '../node.ts';
-import { check, type RefTensor } from './op.ts';
+import { check, type RefTensor, type Split } from './op.ts';
+
+/** The result is the sum of what the op makes of the parts. */
+export const SUM: Split = { combine: 'add', init: 0 };
 
 /** The operands as a tuple of the expected length; ShapeError otherwise. */
 export function take<T, N extends 1 | 2 | 3>(op: string, operands: readonly T[], count: N): Tuple<T, N> {

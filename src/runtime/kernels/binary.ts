@@ -39,6 +39,13 @@ export const div = binary('div', function (this: KernelThis, a: KernelArray, b: 
   );
 });
 
+/** e to the power a - b. */
+export const expSub = binary('expSub', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
+  return Math.exp(
+    a[this.thread.z]![this.thread.y]![this.thread.x]! - b[this.thread.z]![this.thread.y]![this.thread.x]!,
+  );
+});
+
 /** max(a, b). */
 export const maximum = binary('maximum', function (this: KernelThis, a: KernelArray, b: KernelArray): number {
   return Math.max(

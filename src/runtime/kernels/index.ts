@@ -4,6 +4,7 @@ export {
   add,
   div,
   equal,
+  expSub,
   greater,
   greaterEqual,
   less,
