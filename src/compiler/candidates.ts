@@ -1,3 +1,4 @@
+import { isContraction } from '../ir/flow.ts';
 import type { Node } from '../ir/node.ts';
 import { loopCost, reluctance, sharesOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
@@ -6,7 +7,7 @@ import { regionKey } from './family.ts';
 import { outline } from './outline.ts';
 import type { PartialPlan } from './partial-plans.ts';
 import { type Candidate, distinct, outcome, preferred, ranked } from './ranking.ts';
-import { isProportional, type Region } from './region.ts';
+import type { Region } from './region.ts';
 import { type Rejection, searchRegions } from './search.ts';
 import { locate, type Spot } from './spot.ts';
 import type { State } from './state.ts';
@@ -44,6 +45,18 @@ const inSplit = ({ loop }: Evaluation, { inner }: Spot): boolean =>
 
 /** The share of what other loops leave of a peak that splitting a reduction must take off. */
 const WORTH_ROUNDING = 1 / 10;
+
+/** The loops that split nothing, and those that leave enough less of a peak than they and the plan as it is. */
+function worthRounding<T extends { readonly region: Region }>(
+  loops: readonly T[],
+  peak: number,
+  left: (one: T) => number,
+): readonly T[] {
+  const least = loops.reduce((least, one) => (splits(one) ? least : Math.min(least, left(one))), peak);
+  return loops.filter((one) => !splits(one) || left(one) <= least * (1 - WORTH_ROUNDING));
+}
+
+const splits = ({ region }: { readonly region: Region }): boolean => [...region.cuts.values()].some(isContraction);
 
 /** The chunk size with which a loop is tried for the smallest peak. */
 function smallestChunk(evaluation: Evaluation, spot: Spot): number {
@@ -125,6 +138,7 @@ export class Candidates {
     if (!evaluations) {
       const regions = this.#regions(state, at, inner !== undefined);
       evaluations = this.#best(regions, spot, budget).flatMap((region) => evaluate(state, region) ?? []);
+      if (kind === 'peak') evaluations = worthRounding(evaluations, state.peak, outcome);
       if (kind === 'oversized')
         evaluations = evaluations.filter(({ loop }) =>
           [...loop.results.map(({ id }) => id), ...loop.carries.map(({ of }) => of)].every(
@@ -154,14 +168,8 @@ export class Candidates {
     if (regions.length <= FEW) return [...regions];
     const limit = kind === 'peak' ? (budget ?? state.peak - 1) : Number.POSITIVE_INFINITY;
     const all = regions.flatMap((region) => outline(state, region, weights) ?? []);
-    const unsplit = all.map((one) =>
-      isProportional(one.region) ? loopPeak(one, 1) : Number.POSITIVE_INFINITY,
-    );
-    const worth = kind === 'peak' ? Math.min(state.peak, ...unsplit) * (1 - WORTH_ROUNDING) : limit;
-    const outlines = all.filter((one) => {
-      const peak = loopPeak(one, 1);
-      return peak <= limit && (isProportional(one.region) || peak <= worth);
-    });
+    const worthIt = kind === 'peak' ? worthRounding(all, state.peak, (one) => loopPeak(one, 1)) : all;
+    const outlines = worthIt.filter((one) => loopPeak(one, 1) <= limit);
     const byPeak = ranked(outlines, (one) => [loopPeak(one, 1), one.kernels]);
     if (budget === undefined) return byPeak;
     const byCost = ranked(outlines, (one) => {
