@@ -15,6 +15,7 @@ export interface Packing {
 
 /** Placements tried, at most; fewer where there is much to place. */
 const MOST_TRIES = 3000;
+const LEAST_TRIES = 2;
 const MOST_WORK = 4_000_000;
 /** Times the least that all need, which a placement is kept for. */
 const GOOD_ENOUGH = 1.01;
@@ -35,7 +36,7 @@ export function pack(blocks: readonly Block[], fixed: readonly Block[]): Packing
   const least = mostInUse(all);
   const enough = least * GOOD_ENOUGH;
   const pairs = neighbours.reduce((sum, list) => sum + list.length, blocks.length);
-  const tries = Math.max(12, Math.min(MOST_TRIES, Math.floor(MOST_WORK / Math.max(1, pairs))));
+  const tries = Math.max(LEAST_TRIES, Math.min(MOST_TRIES, Math.floor(MOST_WORK / Math.max(1, pairs))));
   const last = all.reduce((time, { from }) => Math.max(time, from), 0) + 1;
   const by = (key: (block: Block) => number): number[] =>
     blocks.map((_, i) => i).sort((a, b) => key(blocks[b] as Block) - key(blocks[a] as Block) || a - b);
@@ -66,7 +67,7 @@ export function pack(blocks: readonly Block[], fixed: readonly Block[]): Packing
       if (latest.bytes <= current.bytes) current = latest;
     }
     if (!best || current.bytes < best.bytes) best = current;
-    if (best.bytes <= enough) return best;
+    if (best.bytes <= enough || tried >= tries) return best;
   }
   let found = best as Attempt;
   let excess = excessOf(found, blocks, least);

@@ -1,10 +1,10 @@
 import { invariant, UserError } from '../errors.ts';
 import { elementCount, type Layout } from '../layout/layout.ts';
-import type { BackendName, Device, DType, StorageView } from './device.ts';
+import type { BackendName, Device, DeviceRun, DType, RunMemory, RunOptions, StorageView } from './device.ts';
 import type { Kernel } from './kernel.ts';
 import { MemoryMeter } from './memory.ts';
 import { type Profile, Profiler } from './profile.ts';
-import { ActiveRun, type DeviceRun, type RunMemory, type RunOptions } from './run.ts';
+import { ActiveRun } from './run.ts';
 import type { Storage } from './storage.ts';
 import { Tensor } from './tensor.ts';
 import type { Convolution, KernelChoice, LanewiseProduct, Product, TunedKernels } from './tuned.ts';

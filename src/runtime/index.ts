@@ -1,7 +1,17 @@
 /** The runtime: devices, tensors and kernels. Generated modules import nothing else. */
 
 export { fitChunk } from '../layout/chunks.ts';
-export type { BackendName, Device, DType, MemoryCounters, StorageView } from './device.ts';
+export type {
+  BackendName,
+  Device,
+  DeviceRun,
+  DType,
+  MemoryCounters,
+  RunMemory,
+  RunOptions,
+  RunProgress,
+  StorageView,
+} from './device.ts';
 export { type Extent, type RangeInfo, readDims } from './dims.ts';
 export { type InputInfo, uploadInputs } from './inputs.ts';
 export {
@@ -19,7 +29,6 @@ export { registerKernel, type UserCall, type UserKernel } from './kernels/user.t
 export { type BackendInfo, inspectBackend, listBackends, type OpenOptions, openDevice } from './open.ts';
 export { loadParameters, measure, type ParameterData, type ParameterSpec } from './params.ts';
 export type { Profile, Trace, TraceEvent } from './profile.ts';
-export type { DeviceRun, RunMemory, RunOptions, RunProgress } from './run.ts';
 export type { Storage } from './storage.ts';
 export { Tensor } from './tensor.ts';
 export type { KernelChoice } from './tuned.ts';

@@ -1,42 +1,6 @@
-import type { DType } from './device.ts';
+import type { DeviceRun, DType, RunOptions, RunProgress } from './device.ts';
 import type { Storage } from './storage.ts';
 import type { Tensor } from './tensor.ts';
-
-/** What a caller may ask of one run of a generated module. */
-export interface RunOptions {
-  /** Ends the run where it next looks: between sections and iterations of loops. What the run allocated is freed. */
-  readonly signal?: AbortSignal | undefined;
-  /** Told of every section and iteration that begins. */
-  readonly onProgress?: ((progress: RunProgress) => void) | undefined;
-}
-
-export interface RunProgress {
-  /** Scope of the model that runs, e.g. `h.3.attn`; '' before the first. */
-  readonly section: string;
-  /** The loop inside it whose iteration begins: units done, of so many. */
-  readonly loop?: { readonly id: string; readonly done: number; readonly of: number };
-}
-
-/** What a generated module says about the memory of a run. */
-export interface RunMemory {
-  /** Bytes of the block that its offsets lie in, where the backend has an arena. */
-  readonly arenaBytes?: number;
-  /** Inputs that pass to the module. They lie at the start of the block where they were uploaded one after another. */
-  readonly donated?: readonly Tensor[];
-}
-
-/** The device as one run of a generated module sees it. */
-export interface DeviceRun {
-  /**
-   * A new contiguous activation tensor, contents undefined, like `Device.alloc`. `at`: its offset in the arena of the run,
-   * in bytes; devices without an arena place it anywhere.
-   */
-  alloc(shape: readonly number[], options?: { readonly at?: number; readonly dtype?: DType }): Tensor;
-  /** A section of the model begins. Throws the reason of an aborted signal. */
-  enter(section: string): Promise<void> | undefined;
-  /** An iteration of a loop begins, at unit `done` of `of`. Throws the reason of an aborted signal. */
-  step(loop: string, done: number, of: number): Promise<void> | undefined;
-}
 
 /** Time after which a run that is watched lets other work of the process run. */
 const PAUSE_EVERY_MS = 50;

@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+/**
+ * `npm run bench:resident`: what a process takes from the system, unchunked and within a budget, each in a fresh process.
+ * The plan saves activations; the resident memory of the process has to fall by at least 80 % of that.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { ensure } from '../scripts/ensure.mjs';
+
+const LEAST_SHARE = 0.8;
+const { values } = parseArgs({
+  options: {
+    n: { type: 'string', default: '3072' },
+    budget: { type: 'string', default: '20%' },
+    rounds: { type: 'string', default: '3' },
+  },
+});
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+await ensure();
+const { register } = await import('tsx/esm/api');
+// The built library, as users have it: the paths of this repository's tsconfig would lead to the sources.
+register({ tsconfig: false });
+const { generate, planGraph, trace, unchunkedPlan } = await import('autochunk');
+const { formatBytes } = await import('../dist/ir/bytes.js');
+const { default: gpt2 } = await import('./models/gpt2.ts');
+
+const plan = planGraph(trace(gpt2), {
+  dims: { N: Number(values.n) },
+  budget: values.budget,
+  backend: 'webasm',
+});
+const folder = mkdtempSync(join(tmpdir(), 'autochunk-resident-'));
+const variants = { unchunked: unchunkedPlan(plan), chunked: plan };
+const measured = {};
+try {
+  for (const [name, variant] of Object.entries(variants)) {
+    const module = join(folder, `${name}.ts`);
+    writeFileSync(module, await generate(variant));
+    const runs = Array.from({ length: Number(values.rounds) }, () =>
+      JSON.parse(execFileSync(process.execPath, ['bench/resident-run.mjs', module], { encoding: 'utf8' })),
+    );
+    runs.sort((a, b) => a.residentBytes - b.residentBytes);
+    measured[name] = runs[runs.length >> 1];
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+const { unchunked, chunked } = measured;
+const plannedSaving = unchunked.peakBytes - chunked.peakBytes;
+const saving = unchunked.residentBytes - chunked.residentBytes;
+const result = {
+  model: `gpt2 (2 layers, 256 wide), N = ${values.n}`,
+  backend: 'webasm',
+  budget: values.budget,
+  rounds: Number(values.rounds),
+  unchunked,
+  chunked,
+  plannedSavingBytes: plannedSaving,
+  residentSavingBytes: saving,
+  share: saving / plannedSaving,
+};
+mkdirSync('bench/results', { recursive: true });
+writeFileSync('bench/results/resident.json', `${JSON.stringify(result, null, 2)}\n`);
+for (const [name, run] of Object.entries(measured)) {
+  console.log(
+    `${name.padEnd(9)}  peak ${formatBytes(run.peakBytes).padStart(8)}   reserved ${formatBytes(run.reservedBytes).padStart(8)}   ` +
+      `resident ${formatBytes(run.residentBytes).padStart(8)}`,
+  );
+}
+console.log(
+  `the plan saves ${formatBytes(plannedSaving)}, the process ${formatBytes(saving)}: ${(100 * result.share).toFixed(1)} %`,
+);
+if (!(result.share >= LEAST_SHARE)) process.exitCode = 1;
