@@ -56,7 +56,8 @@ function worthRounding<T extends { readonly region: Region }>(
   return loops.filter((one) => !splits(one) || left(one) <= least * (1 - WORTH_ROUNDING));
 }
 
-const splits = ({ region }: { readonly region: Region }): boolean => [...region.cuts.values()].some(isContraction);
+const splits = ({ region }: { readonly region: Region }): boolean =>
+  [...region.cuts.values()].some(isContraction);
 
 /** The chunk size with which a loop is tried for the smallest peak. */
 function smallestChunk(evaluation: Evaluation, spot: Spot): number {
