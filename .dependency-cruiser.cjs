@@ -12,9 +12,9 @@ module.exports = {
     {
       name: 'no-circular',
       comment:
-        'device.ts and tensor.ts name each other as types only, which the parser cannot tell from imports',
+        'device.ts, run.ts and tensor.ts name each other as types only, which the parser cannot tell from imports',
       severity: 'error',
-      from: { pathNot: '^src/runtime/(device|tensor)\\.ts$' },
+      from: { pathNot: '^src/runtime/(device|run|tensor)\\.ts$' },
       to: { circular: true },
     },
     within(
