@@ -64,6 +64,10 @@ class BodyWriter {
   readonly #allocations = new Set<ValueId>();
   /** Values that a call has introduced. */
   readonly #declared = new Set<ValueId>();
+  /** The storages that views see. */
+  readonly #storages = new Map<ValueId, ValueId>();
+  /** The value that was written last in place of what a storage held. */
+  readonly #newest = new Map<ValueId, ValueId>();
   readonly #lines: Line[] = [];
   readonly #used = new Set<ValueId>();
   readonly #peakValue: ValueId | undefined;
@@ -178,6 +182,9 @@ class BodyWriter {
     const of = this.#types.get(step.of) as { shape: Shape; dtype: DType };
     const type = { dtype: of.dtype, shape: viewShape(step.view, of.shape) };
     this.#types.set(step.value, type);
+    const storage = this.#storageOf(step.of);
+    this.#storages.set(step.value, storage);
+    if (step.view.kind === 'same') this.#newest.set(storage, step.value);
     if (uses === 0) return;
     const chain = (this.#chains.get(step.of) ?? 0) + 1;
     const code = this.#expression(step.of) + viewCall(step.view, this.#frames);
@@ -192,7 +199,7 @@ class BodyWriter {
     this.#push({
       indent: depth,
       code: `const ${this.#name(step.value)} = ${code};`,
-      note: this.#type(type),
+      note: step.view.kind === 'same' ? inPlaceOf(code) : this.#type(type),
       ...this.#at(step.node),
     });
     this.#expressions.set(step.value, this.#name(step.value));
@@ -217,6 +224,8 @@ class BodyWriter {
         this.#chains.delete(into);
         note = allocated ? `${this.#type(type)} · ${this.#bytes(type.shape)}` : this.#type(type);
       }
+      if (step.operands.some((id) => this.#storageOf(id) === this.#storageOf(into)))
+        note = [...(note ? [note] : []), inPlaceOf(target)].join(' ');
     } else {
       options.push(`into: ${this.#expression(into)}`);
     }
@@ -243,7 +252,7 @@ class BodyWriter {
   }
 
   #free(step: StepOf<'free'>, depth: number): void {
-    const code = `${this.#expression(step.value)}.free();`;
+    const code = `${this.#expression(this.#newest.get(step.value) ?? step.value)}.free();`;
     if (this.#plan.program.inputs.some(({ id }) => id === step.value)) {
       this.#push({ indent: depth, code, note: 'donated' });
       return;
@@ -345,6 +354,8 @@ class BodyWriter {
     return this.#expressions.get(id) ?? this.#name(id);
   }
 
+  #storageOf = (id: ValueId): ValueId => this.#storages.get(id) ?? id;
+
   #name = (id: ValueId): string => this.#names.values.get(id) as string;
 
   #type = ({ shape, dtype }: { shape: Shape; dtype: DType }): string =>
@@ -382,6 +393,10 @@ function scopeOf(steps: readonly Step[], index: number): string | undefined {
   }
   return undefined;
 }
+
+/** What a comment says of a value that overwrites another; longer expressions than names and members say it themselves. */
+const inPlaceOf = (target: string): string =>
+  /^[\w$.]+$/.test(target) ? `in place of ${target}` : 'in place';
 
 /** User ops are looked up when the module runs: their kernels live in the user's files. */
 const kernelOf = (op: string): string => (isUserOp(op) ? `k.user(${literal(op)})` : property('k', op));

@@ -89,6 +89,8 @@ export function attribute(value: AttrValue, frames: readonly Frame[]): string {
 /** The method call that makes a view: `.slice(1, n0, n1)`. */
 export function viewCall(view: View, frames: readonly Frame[]): string {
   switch (view.kind) {
+    case 'same':
+      return '';
     case 'slice':
       return `.slice(${view.axis}, ${dimension(view.start, frames)}, ${dimension(view.stop, frames)})`;
     case 'permute':
@@ -105,6 +107,8 @@ export function viewCall(view: View, frames: readonly Frame[]): string {
 /** The shape of a view of a tensor of shape `shape`. */
 export function viewShape(view: View, shape: Shape): Shape {
   switch (view.kind) {
+    case 'same':
+      return shape;
     case 'slice':
       return shape.map((dim, axis) => (axis === view.axis ? subDims(view.stop, view.start) : dim));
     case 'permute':

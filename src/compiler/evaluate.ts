@@ -2,7 +2,7 @@ import type { LoopNode, ValueId } from '../ir/node.ts';
 import { evenChunk } from '../layout/chunks.ts';
 import { type Sizes, simulate } from './estimate.ts';
 import { lastUse } from './graph-index.ts';
-import { Block } from './lower.ts';
+import { Block, readsIn } from './lower.ts';
 import { numbered } from './names.ts';
 import { type Arrangement, arrange, isProportional, type Region, sketchLoop } from './region.ts';
 import { dyingIn, type State } from './state.ts';
@@ -94,11 +94,15 @@ function simulateAt(state: State, region: Region, arrangement: Arrangement, size
   const { loop, finish } = sketchLoop(index, { region, chunkSize: size }, inside);
   const order = [...before, loop, ...finish, ...after];
   const dying = dyingIn(state, first, last);
-  const block = new Block({ ...around, fresh: numbered() }, state.places, dying);
+  const isKept = (value: ValueId): boolean => lastUse(state.lifetimes, value) > last;
+  const block = new Block({ ...around, fresh: numbered() }, state.places, {
+    owned: dying,
+    reads: readsIn(order, isKept),
+  });
   for (const node of order) block.add(node);
   const kept = new Set<ValueId>();
   for (const value of block.places.keys()) {
-    if (index.definedAt.has(value) && lastUse(state.lifetimes, value) > last) kept.add(value);
+    if (index.definedAt.has(value) && isKept(value)) kept.add(value);
   }
   block.free(kept);
   const sizes: Sizes = new Map();

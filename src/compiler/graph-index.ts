@@ -1,4 +1,5 @@
 import { invariant } from '../errors.ts';
+import { sameShape } from '../ir/dims.ts';
 import type { Cut } from '../ir/flow.ts';
 import { definedBy, type Graph, type OpNode, operandsOf, type TensorType, type ValueId } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
@@ -54,7 +55,7 @@ export const lastUse = ({ usedAt, outputs }: GraphIndex, value: ValueId): number
 const patterns = new WeakMap<OpNode, { pattern: AccessPattern | undefined }>();
 
 /** The access pattern of a node; undefined for barriers. Nodes are immutable, so patterns are made once. */
-export function patternOf(node: OpNode, types: GraphIndex['types']): AccessPattern | undefined {
+export function patternOf(node: OpNode, types: Pick<GraphIndex['types'], 'get'>): AccessPattern | undefined {
   let known = patterns.get(node);
   if (known === undefined) {
     const operands = node.operands.map((id) => types.get(id) as TensorType);
@@ -63,6 +64,25 @@ export function patternOf(node: OpNode, types: GraphIndex['types']): AccessPatte
   }
   return known.pattern;
 }
+
+/**
+ * The operands that a node may write its result over, if nothing else needs them: those that its op allows and whose axes
+ * are those of the result, whatever their extents.
+ */
+export function overwritable(node: OpNode, types: Pick<GraphIndex['types'], 'get'>): readonly number[] {
+  const { inPlace } = opDef(node.op);
+  if (!inPlace) return [];
+  const pattern = patternOf(node, types);
+  return inPlace.filter((i) => {
+    const type = types.get(node.operands[i] as ValueId) as TensorType;
+    const axes = pattern?.operands[i];
+    const alike = axes ? sameAxes(axes, pattern.output) : sameShape(type.shape, node.shape);
+    return type.dtype === node.dtype && alike;
+  });
+}
+
+const sameAxes = (a: AccessPattern['output'], b: AccessPattern['output']): boolean =>
+  a.length === b.length && a.every(({ labels }, i) => labels.join() === b[i]?.labels.join());
 
 /** The pattern of a node that was asked for before, or inherited; undefined for others. */
 export const knownPattern = (node: OpNode): AccessPattern | undefined => patterns.get(node)?.pattern;
@@ -82,7 +102,7 @@ export function copyPattern(to: OpNode, from: OpNode): OpNode {
 }
 
 /**
- * Gives a node of a loop body the pattern of the node of the graph around that it computes a part of. Its shape may
+ * Gives a node of a loop body what is known of the node of the graph around that it computes a part of. Its shape may
  * depend on the names of the loop, which patterns do not; the axis that the loop cuts is whole in the body: no loop
  * inside cuts it again.
  */

@@ -17,28 +17,33 @@ import {
 } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import type { Program, Step, View } from '../ir/program.ts';
-import { contiguous, type Layout, reshapeLayout, sliceLayout } from '../layout/layout.ts';
+import {
+  contiguous,
+  elementCount,
+  isContiguous,
+  type Layout,
+  reshapeLayout,
+  sameLayout,
+  sliceLayout,
+} from '../layout/layout.ts';
 import { evalAttrs } from './attrs.ts';
+import { overwritable } from './graph-index.ts';
 import { freshNames } from './names.ts';
-
-/** Where a value lives: the storage (named by its `alloc`, input or parameter) and how to see the value in it. */
-export interface Place {
-  readonly storage: ValueId;
-  readonly layout: Layout;
-  readonly type: TensorType;
-  /** How steps name it, where that is not its own name: a value that a loop carries is the storage it is carried in. */
-  readonly name?: ValueId;
-}
-export type Places = ReadonlyMap<ValueId, Place>;
+import type { Place, Places } from './place.ts';
+import { type TakeOver, takeOvers } from './take-over.ts';
 
 /**
  * Makes memory explicit: every storage is allocated by one step, written by kernels (loops write their results through
  * slices of it), seen through views that cost nothing, and freed right after the last use of any view. `bindings` give
- * the named dimensions of a graph that is not specialised; which reshapes are views is decided for them.
+ * the named dimensions of a graph that is not specialised; which reshapes are views is decided for them. Results are
+ * written over operands that nothing needs any more; without `inPlace` every op writes a storage of its own.
  */
-export function lower(graph: Graph, bindings: Bindings = {}): Program {
+export function lower(graph: Graph, bindings: Bindings = {}, { inPlace = true } = {}): Program {
   const places = inputPlaces(graph, bindings);
-  const block = new Block({ fresh: freshNames(graph), bindings }, places, donatedTo(graph));
+  const block = new Block({ fresh: freshNames(graph), bindings }, places, {
+    owned: donatedTo(graph),
+    reads: inPlace ? readsIn(graph.nodes, outputsOf(graph)) : undefined,
+  });
   graph.nodes.forEach((node) => void block.add(node));
   const outputs = block.ownOutputs(graph.outputs);
   block.free(new Set(outputs.map((output) => output.value)));
@@ -74,7 +79,37 @@ export interface Surroundings {
   /** Values of the names of the loops around: layouts are those of a full chunk. */
   readonly bindings: Bindings;
   /** In a loop body: where results go. */
-  readonly results?: { readonly loop: LoopNode; readonly of: ReadonlyMap<ValueId, readonly LoopResult[]> };
+  readonly results?: {
+    readonly loop: LoopNode;
+    readonly of: ReadonlyMap<ValueId, readonly LoopResult[]>;
+    /** Results that are copied from chunks: their kernels read what they overwrite. */
+    readonly indirect: ReadonlySet<LoopResult>;
+  };
+}
+
+/** How often the nodes of a block read each value; infinitely often where it is needed after them. */
+export type Reads = ReadonlyMap<ValueId, number>;
+
+export function readsIn(nodes: readonly Node[], keeps: (value: ValueId) => boolean): Reads {
+  const reads = new Map<ValueId, number>();
+  for (const node of nodes) {
+    for (const id of operandsOf(node)) reads.set(id, (reads.get(id) ?? 0) + 1);
+    for (const { id } of definedBy(node)) if (!reads.has(id)) reads.set(id, 0);
+  }
+  for (const id of reads.keys()) if (keeps(id)) reads.set(id, Number.POSITIVE_INFINITY);
+  return reads;
+}
+
+/** What the nodes of a loop's body read; what the loop carries is needed until the iteration ends. */
+export function readsInBody({ body, carries }: LoopNode): Reads {
+  const carried = new Set(carries.map(({ value }) => value));
+  return readsIn(body.nodes, (value) => carried.has(value));
+}
+
+/** Whether a value is an output. */
+export function outputsOf({ outputs }: Graph): (value: ValueId) => boolean {
+  const values = new Set(outputs.map(({ value }) => value));
+  return (value) => values.has(value);
 }
 
 /** Lowers nodes one after another. Used for whole graphs, for loop bodies and, by the search, for parts of graphs. */
@@ -89,13 +124,32 @@ export class Block {
   readonly #lastUse = new Map<ValueId, number>();
   /** Results of the loop around that the body writes where they belong. */
   readonly #written = new Set<LoopResult>();
+  readonly #reads: Reads | undefined;
+  /** Results of loops that are copied from chunks. */
+  readonly indirect = new Set<LoopResult>();
+  /** Storages of what the loop around carries: a value may be written over the one before, once that is read. */
+  readonly #carried = new Set<ValueId>();
+  /** How often values seen in a storage are still to be read. */
+  readonly #pending = new Map<ValueId, number>();
   #steps: Step[] = [];
 
-  /** `owned`: storages from outside that die in this block. */
-  constructor(around: Surroundings, outer: Places, owned: Iterable<ValueId> = []) {
+  /**
+   * `owned`: storages from outside that die in this block. `reads`: what the nodes to be added read; without them nothing
+   * is written in place.
+   */
+  constructor(
+    around: Surroundings,
+    outer: Places,
+    { owned = [], reads }: { readonly owned?: Iterable<ValueId>; readonly reads: Reads | undefined },
+  ) {
     this.#around = around;
     this.#outer = outer;
     this.#owned = new Set(owned);
+    this.#reads = reads;
+    for (const id of reads?.keys() ?? []) {
+      const place = outer.get(id);
+      if (place) this.#expect(id, place.storage);
+    }
   }
 
   place(value: ValueId): Place {
@@ -116,6 +170,10 @@ export class Block {
   add(node: Node): void {
     this.#steps = [];
     this.groups.push(this.#steps);
+    for (const id of operandsOf(node)) {
+      const { storage } = this.place(id);
+      this.#pending.set(storage, (this.#pending.get(storage) ?? 0) - 1);
+    }
     if (node.kind === 'loop') this.#addLoop(node);
     else this.#addOp(node);
   }
@@ -157,8 +215,8 @@ export class Block {
   #addOp(whole: OpNode): void {
     const node = this.#withParts(whole);
     if (!this.#addView(node)) {
-      this.#allocResult(node.id, node);
-      this.#call(node, node.id);
+      if (!this.#overwrite(node, whole)) this.#allocResult(node.id, node);
+      this.#call(node, this.#nameOf(node.id));
     }
     this.#copyResults(node.id);
   }
@@ -187,9 +245,58 @@ export class Block {
     return { ...node, operands };
   }
 
+  /** Lets an op write over an operand that nothing needs any more. False where there is none. */
+  #overwrite(node: OpNode, whole: OpNode): boolean {
+    if (this.#writtenDirectly(node.id)) return false;
+    const candidates = overwritable(whole, { get: (id) => this.place(id).type });
+    const target = candidates.find((i) => {
+      const { storage, layout, name } = this.place(node.operands[i] as ValueId);
+      return (
+        (this.#carried.has(storage)
+          ? name !== undefined && this.#pending.get(storage) === 0
+          : this.#dies(storage) && this.#isWhole(storage, layout)) &&
+        layout.shape.join() === evalShape(node.shape, this.#around.bindings).join() &&
+        node.operands.every((id, j) => {
+          const other = this.place(id);
+          return other.storage !== storage || (candidates.includes(j) && sameLayout(other.layout, layout));
+        })
+      );
+    });
+    if (target === undefined) return false;
+    const operand = node.operands[target] as ValueId;
+    const place = this.place(operand);
+    if (this.#carried.has(place.storage)) this.#see(node.id, { ...place, type: node });
+    else this.#takeOver(operand, node.id, node);
+    return true;
+  }
+
+  /** Names a value that is written over another. */
+  #takeOver(of: ValueId, value: ValueId, { shape, dtype }: TensorType): void {
+    const { storage, layout } = this.place(of);
+    this.#view(
+      { kind: 'view', value, of: this.#nameOf(of), view: { kind: 'same' } },
+      { storage, layout, type: { shape, dtype } },
+    );
+  }
+
+  /** Does this block free a storage of which nothing reads any value after the node being added? */
+  #dies(storage: ValueId): boolean {
+    return this.#reads !== undefined && this.#owned.has(storage) && this.#pending.get(storage) === 0;
+  }
+
+  #isWhole(storage: ValueId, layout: Layout): boolean {
+    const { shape } = this.place(storage).layout;
+    return layout.offset === 0 && isContiguous(layout) && elementCount(layout.shape) === elementCount(shape);
+  }
+
+  /** Counts what is still to be read of a value in its storage. */
+  #expect(value: ValueId, storage: ValueId): void {
+    this.#pending.set(storage, (this.#pending.get(storage) ?? 0) + (this.#reads?.get(value) ?? 0));
+  }
+
   /** A place to write a value: its slice of a result of the loop around or, where it is none, a storage of its own. */
   #allocResult(value: ValueId, type: TensorType): void {
-    const result = this.#resultsOf(value)[0];
+    const result = this.#writtenDirectly(value);
     if (!result) {
       this.#alloc(value, type, 'value');
       return;
@@ -200,6 +307,11 @@ export class Block {
 
   #resultsOf(value: ValueId): readonly LoopResult[] {
     return this.#around.results?.of.get(value) ?? [];
+  }
+
+  #writtenDirectly(value: ValueId): LoopResult | undefined {
+    const { indirect } = this.#around.results ?? {};
+    return this.#resultsOf(value).find((result) => !indirect?.has(result));
   }
 
   /** False for ops that compute. A reshape that must move its elements is copied. */
@@ -223,7 +335,7 @@ export class Block {
 
   /** A reshape whose operand's strides do not allow a view: copies into the result, seen in the operand's shape. */
   #copyReshaped(node: OpNode, source: ValueId, from: Place): void {
-    const [result] = this.#resultsOf(node.id);
+    const result = this.#writtenDirectly(node.id);
     const target = result && reshapeLayout(this.#resultLayout(result, node), from.layout.shape);
     if (target) this.#allocResult(node.id, node);
     else this.#alloc(node.id, node, 'value');
@@ -296,12 +408,18 @@ export class Block {
     const layout = contiguous(evalShape(shape, this.#around.bindings));
     this.#places.set(value, { storage: value, layout, type: { shape, dtype } });
     this.#owned.add(value);
+    this.#expect(value, value);
     this.#use(value);
   }
 
   #view(step: Step & { kind: 'view' }, place: Place): void {
     this.#steps.push(step);
-    this.#places.set(step.value, place);
+    this.#see(step.value, place);
+  }
+
+  #see(value: ValueId, place: Place): void {
+    this.#places.set(value, place);
+    this.#expect(value, place.storage);
     this.#use(place.storage);
   }
 
@@ -329,7 +447,13 @@ export class Block {
   }
 
   #addLoop(loop: LoopNode): void {
-    for (const result of loop.results) this.#allocResult(result.id, result);
+    const taken = this.#takenOver(loop);
+    for (const result of loop.results) {
+      const over = taken.get(result);
+      if (over?.indirect) this.indirect.add(result);
+      if (over) this.#takeOver(over.storage, result.id, result);
+      else this.#allocResult(result.id, result);
+    }
     for (const carry of loop.carries) this.#startCarry(carry, loop.scope);
     const outer = new Map<ValueId, Place>();
     for (const id of operandsOf(loop)) {
@@ -338,7 +462,9 @@ export class Block {
       this.#use(place.storage);
     }
     for (const { id } of definedBy(loop)) outer.set(id, this.place(id));
-    const body = new Block(bodySurroundings(loop, this.#around), outer);
+    const body = new Block(bodySurroundings(loop, this.#around, this.indirect), outer, {
+      reads: this.#reads && readsInBody(loop),
+    });
     body.enter(loop);
     for (const node of loop.body.nodes) body.add(node);
     body.leave(loop);
@@ -375,6 +501,12 @@ export class Block {
     }
   }
 
+  /** Loops inside loops take nothing over: their results are parts of those of the loop around, or small. */
+  #takenOver(loop: LoopNode): ReadonlyMap<LoopResult, TakeOver> {
+    if (this.#around.results) return new Map();
+    return takeOvers(loop, { place: (id) => this.place(id), dies: (id) => this.#dies(id) });
+  }
+
   /** The slices an iteration sees, and results that are nothing but what the body was given. */
   enter(loop: LoopNode): void {
     this.#steps = [];
@@ -393,16 +525,24 @@ export class Block {
         },
       );
     }
-    for (const { id, as } of loop.carries) this.#places.set(as, { ...this.place(id), name: id });
+    for (const { id, as } of loop.carries) {
+      const place = this.place(id);
+      this.#see(as, { ...place, name: id });
+      if (this.#reads) this.#carried.add(place.storage);
+    }
     for (const { id } of loop.body.inputs) this.#copyResults(id);
   }
 }
 
 /** What is around the nodes of a loop's body. */
-export const bodySurroundings = (loop: LoopNode, around: Surroundings): Surroundings => ({
+export const bodySurroundings = (
+  loop: LoopNode,
+  around: Surroundings,
+  indirect: ReadonlySet<LoopResult>,
+): Surroundings => ({
   fresh: around.fresh,
   bindings: fullestIteration(loop, around.bindings),
-  results: { loop, of: resultsByValue(loop) },
+  results: { loop, of: resultsByValue(loop), indirect },
 });
 
 function resultsByValue(loop: LoopNode): Map<ValueId, LoopResult[]> {

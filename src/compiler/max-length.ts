@@ -3,12 +3,13 @@ import type { Bindings } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Plan } from '../ir/plan.ts';
 import { COST_MODELS } from './cost-models/index.ts';
+import { estimate } from './estimate.ts';
+import { lower } from './lower.ts';
 import { order } from './order.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
 import { smallestPeak } from './select.ts';
 import { simplify } from './simplify.ts';
 import { specialise } from './specialise.ts';
-import { analyse } from './state.ts';
 
 export interface MaxLengthOptions extends Omit<PlanOptions, 'dims' | 'budget'> {
   /** The named dimension whose longest value is searched. */
@@ -131,9 +132,9 @@ class Probe {
 
   unchunked(length: number): number {
     return this.#known(this.#unchunked, length, false, () => {
-      const { peak, oversized, sizes } = analyse(this.graphAt(length), this.#cap);
-      const fits = oversized.length === 0 && Math.max(0, ...sizes.values()) <= this.#cap;
-      return fits ? peak : Number.POSITIVE_INFINITY;
+      const program = lower(this.graphAt(length), {}, { inPlace: false });
+      const { peakBytes, largestStorageBytes } = estimate(program);
+      return largestStorageBytes <= this.#cap ? peakBytes : Number.POSITIVE_INFINITY;
     });
   }
 

@@ -1,16 +1,16 @@
-import { bordersOf, type Cut, describeCut, isContraction, type NodeCut } from '../ir/flow.ts';
-import {
-  BYTES_PER_ELEMENT,
-  type LoopResult,
-  type OpNode,
-  type TensorType,
-  type ValueId,
-} from '../ir/node.ts';
+import { sameShape } from '../ir/dims.ts';
+import { bordersOf, describeCut, isContraction, type NodeCut, sameCut } from '../ir/flow.ts';
+import type { LoopResult, OpNode, TensorType, ValueId } from '../ir/node.ts';
+import { opDef } from '../ir/ops/index.ts';
 import { loopCost, sharesOf, workOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
+import { bytesOf } from './estimate.ts';
 import type { Growth } from './evaluate.ts';
-import { arrange, type Region, usedOutside } from './region.ts';
-import { bytesBetween, type State } from './state.ts';
+import { overwritable } from './graph-index.ts';
+import { readsIn } from './lower.ts';
+import type { Place } from './place.ts';
+import { arrange, flowOf, type Region, usedOutside } from './region.ts';
+import { bytesBetween, diesIn, type State } from './state.ts';
 
 /**
  * What a loop over a region takes, read off the storages of the graph without the loop: nothing is built or lowered.
@@ -45,7 +45,7 @@ export function outline(state: State, region: Region, weights: Weights): Outline
   const aroundBytes = arrangement ? bytesBetween(state, arrangement) : (state.before[first] as number);
   return {
     region,
-    fixedBytes: aroundBytes + body.resultBytes,
+    fixedBytes: aroundBytes + body.resultBytes - overwrittenBytes(state, body, first),
     body: bytes,
     kernels: kernels.length,
     costAt: (chunkSize) =>
@@ -80,12 +80,15 @@ interface Body extends Pick<Outline, 'key'> {
   readonly results: readonly LoopResult[];
   /** Results that are those of a loop around are written where they belong. */
   readonly resultBytes: number;
+  readonly last: OpNode;
+  /** For every result of a loop that is not in another the values that it could be written over. */
+  readonly overwritten: readonly { readonly result: LoopResult; readonly operands: readonly ValueId[] }[];
 }
 
 const bodies = new WeakMap<Region, Body>();
 
 function outlineBody(state: State, region: Region, inside: readonly OpNode[]): Body {
-  const { index, places, sizes } = state;
+  const { index } = state;
   const carried = new Set<ValueId>();
   const results = inside.flatMap(({ id, shape, dtype }): LoopResult[] => {
     const cut = region.cuts.get(id) as NodeCut;
@@ -93,60 +96,117 @@ function outlineBody(state: State, region: Region, inside: readonly OpNode[]): B
     else if (usedOutside(index, region, id)) return [{ kind: 'concat', id, value: id, shape, dtype, ...cut }];
     return [];
   });
-  const bytesOfAll = (ids: Iterable<ValueId>): number =>
-    [...ids].reduce(
-      (sum, id) => sum + count((index.types.get(id) as TensorType).shape) * BYTES_PER_ELEMENT,
-      0,
-    );
+  const bytesOfAll = (ids: readonly ValueId[]): number =>
+    ids.reduce((sum, id) => sum + bytesOf((index.types.get(id) as TensorType).shape, {}), 0);
   const written = new Set([...results.map(({ id }) => id), ...carried]);
-  const storageOf = (id: ValueId): ValueId | undefined => {
-    const storage = places.get(id)?.storage;
-    return storage !== undefined && region.cuts.has(storage) && !written.has(storage) ? storage : undefined;
-  };
-  const lastUse = new Map<ValueId, OpNode>();
-  for (const node of inside) {
-    for (const id of [...node.operands, node.id]) {
-      const storage = storageOf(id);
-      if (storage !== undefined) lastUse.set(storage, node);
-    }
-  }
-  /** Bytes of the borders that every chunk of a storage has. */
-  const borderBytes = (storage: ValueId): number => {
-    const cut = region.cuts.get(storage) as Cut;
-    const { before, after } = bordersOf(cut);
-    if (before + after === 0) return 0;
-    const axis = index.types.get(storage)?.shape[cut.axis] as number;
-    return ((before + after) * (sizes.get(storage) as number)) / axis;
-  };
-  let live = 0;
-  let borders = 0;
-  let most: Growth = { fixed: 0, perUnit: 0 };
-  for (const node of inside) {
-    if (storageOf(node.id) === node.id) {
-      live += sizes.get(node.id) as number;
-      borders += borderBytes(node.id);
-    }
-    const now = { fixed: borders, perUnit: (live + scratchBytes(state, node)) / region.extent };
-    if (now.fixed + now.perUnit > most.fixed + most.perUnit) most = now;
-    for (const storage of new Set([...node.operands, node.id].map(storageOf))) {
-      if (storage === undefined || lastUse.get(storage) !== node) continue;
-      live -= sizes.get(storage) as number;
-      borders -= borderBytes(storage);
-    }
-  }
   const kernels = inside.filter((node) => workOf(node, index.types).elements > 0);
   const last = inside.at(-1) as OpNode;
   return {
+    last,
     kernels,
     results,
     resultBytes: bytesOfAll([...written].filter((id) => !state.around.results?.of.has(id))),
-    bytes: [most],
+    overwritten: state.around.results
+      ? []
+      : results.map((result) => ({ result, operands: slicedLike(state, region, inside, result) })),
+    bytes: [mostLive(state, region, inside, written)],
     key: `${kernels.map(({ id }) => id).join(' ')} ${region.extent} ${describeCut(region.cuts.get(last.id) as NodeCut)}`,
   };
 }
 
-const count = (shape: OpNode['shape']): number =>
-  shape.reduce<number>((product, dim) => product * (dim as number), 1);
+/** Most live bytes of the nodes but for what they read from outside and what they write to results. */
+function mostLive(
+  state: State,
+  region: Region,
+  inside: readonly OpNode[],
+  written: ReadonlySet<ValueId>,
+): Growth {
+  const { types } = state.index;
+  const reads = readsIn(inside, () => false);
+  /** The storages that values are seen in, where they are of the nodes' own. */
+  const roots = new Map<ValueId, ValueId>();
+  const pending = new Map<ValueId, number>();
+  let live = 0;
+  let borders = 0;
+  const count = (root: ValueId, sign: 1 | -1): void => {
+    const { shape } = types.get(root) as OpNode;
+    const bytes = sign * bytesOf(shape, {});
+    live += bytes;
+    borders += bytes * borderShare(region.cuts.get(root) as NodeCut, shape);
+  };
+  let most: Growth = { fixed: 0, perUnit: 0 };
+  for (const node of inside) {
+    const read = new Set(node.operands.flatMap((id) => roots.get(id) ?? []));
+    for (const id of node.operands) {
+      const root = roots.get(id);
+      if (root !== undefined) pending.set(root, (pending.get(root) as number) - 1);
+    }
+    let root: ValueId | undefined;
+    if (!written.has(node.id)) {
+      const isView = opDef(node.op).layout !== undefined;
+      const over = isView ? [0] : overwritable(node, types);
+      root = over.flatMap((i) => roots.get(node.operands[i] as ValueId) ?? [])[0];
+      if (root !== undefined && !isView && pending.get(root) !== 0) root = undefined;
+      if (root === undefined && !isView) {
+        root = node.id;
+        count(root, 1);
+      }
+    }
+    if (root !== undefined) {
+      roots.set(node.id, root);
+      pending.set(root, (pending.get(root) ?? 0) + (reads.get(node.id) as number));
+      read.add(root);
+    }
+    const now = { fixed: borders, perUnit: (live + scratchBytes(state, node)) / region.extent };
+    if (now.fixed + now.perUnit > most.fixed + most.perUnit) most = now;
+    for (const dead of read) if (pending.get(dead) === 0) count(dead, -1);
+  }
+  return most;
+}
+
+/** The borders that every chunk of a value has, as a share of the value. */
+function borderShare(cut: NodeCut, shape: OpNode['shape']): number {
+  if (isContraction(cut)) return 0;
+  const { before, after } = bordersOf(cut);
+  return before + after === 0 ? 0 : (before + after) / (shape[cut.axis] as number);
+}
+
+/** The values from outside that are read in the parts in which a result of their type is written. */
+function slicedLike(
+  { index }: State,
+  region: Region,
+  inside: readonly OpNode[],
+  { axis, multiple, shape, dtype }: LoopResult,
+): ValueId[] {
+  const found = new Set<ValueId>();
+  for (const node of inside) {
+    const cut = region.cuts.get(node.id) as NodeCut;
+    if (isContraction(cut)) continue;
+    const { operands } = flowOf(node, cut, index.types);
+    for (const [i, id] of node.operands.entries()) {
+      const type = index.types.get(id);
+      const alike = type && type.dtype === dtype && sameShape(type.shape, shape);
+      if (alike && !region.cuts.has(id) && sameCut(operands[i], { axis, multiple })) found.add(id);
+    }
+  }
+  return [...found];
+}
+
+/** Bytes of results that are written over operands that die in the loop. */
+function overwrittenBytes(state: State, { overwritten, last: { id } }: Body, first: number): number {
+  const last = state.index.definedAt.get(id) as number;
+  const taken = new Set<ValueId>();
+  let bytes = 0;
+  for (const { result, operands } of overwritten) {
+    const storage = operands
+      .map((id) => (state.places.get(id) as Place).storage)
+      .find((storage) => !taken.has(storage) && diesIn(state, storage, first, last));
+    if (storage === undefined) continue;
+    taken.add(storage);
+    bytes += bytesOf(result.shape, {});
+  }
+  return bytes;
+}
 
 /** Bytes a kernel takes while it runs. */
 function scratchBytes({ index, groups, sizes }: State, { id }: OpNode): number {

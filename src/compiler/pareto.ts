@@ -9,7 +9,7 @@ const POINTS = 12;
  * The plans of a model that no other beats in both memory and predicted time, from the most memory to the least: what
  * each further byte saved costs.
  *
- * @param points how many budgets are tried, evenly in ratio from the unchunked peak to the smallest reachable one (≥ 2)
+ * @param points how many budgets are tried, evenly in ratio from the peak without loops to the smallest reachable one (≥ 2)
  * @throws what {@link plan} throws for dimensions and caps
  */
 export function paretoPlans(
@@ -18,12 +18,12 @@ export function paretoPlans(
   points = POINTS,
 ): readonly Plan[] {
   const least = plan(graph, { ...options, budget: { kind: 'min' } });
+  const whole = plan(graph, { ...options, budget: { kind: 'share', share: 1 } });
   const smallest = least.planned.peakBytes;
-  const ratio = least.unchunked.peakBytes / smallest;
-  const plans = [least];
-  for (let i = 1; i < points; i++) {
-    const bytes =
-      i === points - 1 ? least.unchunked.peakBytes : Math.floor(smallest * ratio ** (i / (points - 1)));
+  const ratio = whole.planned.peakBytes / smallest;
+  const plans = [least, whole];
+  for (let i = 1; i < points - 1; i++) {
+    const bytes = Math.floor(smallest * ratio ** (i / (points - 1)));
     plans.push(plan(graph, { ...options, budget: { kind: 'bytes', bytes } }));
   }
   const front: Plan[] = [];

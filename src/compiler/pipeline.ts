@@ -66,7 +66,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
 
   const bound = graphPass('specialise', () => specialise(graph, options.dims));
   const whole = graphPass('simplify', () => simplify(bound));
-  const unchunkedProgram = pass('lower unchunked', () => lower(whole));
+  const unchunkedProgram = pass('lower unchunked', () => lower(whole, {}, { inPlace: false }));
   const unchunked = pass('estimate', () => estimate(unchunkedProgram));
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
   const ordered = graphPass('order', () => orderFor(budget, whole, unchunked.peakBytes));

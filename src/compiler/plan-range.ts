@@ -51,7 +51,7 @@ export function planRange(graph: Graph, options: RangeOptions): RangePlan {
   const symbolic = graphPass('simplify', () => simplify(bound));
   checkInputs(symbolic, name);
   const written = pass('specialise', () => new RangeGraph(symbolic, interval));
-  const unchunkedAt = (size: number) => estimate(lower(written.at(size)));
+  const unchunkedAt = (size: number) => estimate(lower(written.at(size), {}, { inPlace: false }));
   const unchunked = pass('estimate', () => unchunkedAt(to));
   const lowest = unchunkedAt(from);
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
@@ -77,7 +77,7 @@ export function planRange(graph: Graph, options: RangeOptions): RangePlan {
   const planned = pass('estimate planned', () => estimate(program, at(to)));
   const summary = pass('report', () => report(placed, ruled, at(to), cap, costModel.weights));
   const seconds = pass('predict time', () => ({
-    unchunked: programSeconds(lower(written.at(to)), costModel),
+    unchunked: programSeconds(lower(written.at(to), {}, { inPlace: false }), costModel),
     planned: programSeconds(program, costModel, at(to)),
   }));
   const peakAt = (size: number): number => estimate(program, at(size)).peakBytes;

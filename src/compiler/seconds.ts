@@ -198,6 +198,8 @@ function isScattered({ shape, strides }: Layout): boolean {
 
 function viewed(layout: Layout, view: View, bindings: Bindings): Layout {
   switch (view.kind) {
+    case 'same':
+      return layout;
     case 'slice': {
       const [start, stop] = evalShape([view.start, view.stop], bindings);
       return sliceLayout(layout, view.axis, start as number, stop as number);

@@ -144,9 +144,13 @@ class Skip {
     return flow.windows.length === 0 && flow.operands.every(isPlain) ? flow.operands : undefined;
   }
 
-  /** The call that fills a storage of this body; undefined for anything else. */
+  /** The call that fills a storage of this body, or writes over one; undefined for anything else. */
   #producer(value: ValueId): StepOf<'call'> | undefined {
-    const allocated = this.#steps.some((step) => step.kind === 'alloc' && step.value === value);
+    const allocated = this.#steps.some(
+      (step) =>
+        (step.kind === 'alloc' || (step.kind === 'view' && step.view.kind === 'same')) &&
+        step.value === value,
+    );
     const writer = this.#steps.find((step) => step.kind === 'call' && step.into === value);
     return allocated && writer?.kind === 'call' ? writer : undefined;
   }
@@ -156,7 +160,8 @@ class Skip {
     const users = this.#steps.filter(
       (step) =>
         (step.kind === 'call' && step.operands.includes(value)) ||
-        (step.kind === 'view' && step.of === value) ||
+        // What is written in place of a value is written by a call that reads it.
+        (step.kind === 'view' && step.of === value && step.view.kind !== 'same') ||
         (step.kind === 'loop' && operandsOf(step.loop).includes(value)),
     );
     return users.length === 1 && users[0]?.kind === 'call' ? users[0] : undefined;

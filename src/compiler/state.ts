@@ -1,5 +1,13 @@
 import { invariant } from '../errors.ts';
-import { definedBy, type Graph, type LoopNode, type Node, operandsOf, type ValueId } from '../ir/node.ts';
+import {
+  definedBy,
+  type Graph,
+  type LoopNode,
+  type LoopResult,
+  type Node,
+  operandsOf,
+  type ValueId,
+} from '../ir/node.ts';
 import type { Step } from '../ir/program.ts';
 import { bytesOf, type Sizes, simulate } from './estimate.ts';
 import { type GraphIndex, indexGraph, lastUse } from './graph-index.ts';
@@ -8,11 +16,13 @@ import {
   bodySurroundings,
   donatedTo,
   inputPlaces,
-  type Place,
-  type Places,
+  outputsOf,
+  readsIn,
+  readsInBody,
   type Surroundings,
 } from './lower.ts';
 import { numbered } from './names.ts';
+import type { Place, Places } from './place.ts';
 import type { Arrangement } from './region.ts';
 
 /** A graph, or the body of a loop, with its exact memory, node by node. */
@@ -37,6 +47,8 @@ export interface State {
   readonly places: ReadonlyMap<ValueId, Place>;
   /** Values seen in a storage, by storage. */
   readonly valuesIn: ReadonlyMap<ValueId, readonly ValueId[]>;
+  /** Results of loops that are copied from chunks. */
+  readonly indirect: ReadonlySet<LoopResult>;
   /** The steps of every node. */
   readonly groups: readonly (readonly Step[])[];
 }
@@ -49,7 +61,8 @@ export const fits = ({ peak, oversized }: State, budget: number): boolean =>
 export function analyse(graph: Graph, cap: number): State {
   const outer = inputPlaces(graph);
   const around = { fresh: numbered(), bindings: {} };
-  const block = new Block(around, outer, donatedTo(graph));
+  const reads = readsIn(graph.nodes, outputsOf(graph));
+  const block = new Block(around, outer, { owned: donatedTo(graph), reads });
   for (const node of graph.nodes) block.add(node);
   const outputs = block.ownOutputs(graph.outputs);
   block.free(new Set(outputs.map(({ value }) => value)));
@@ -60,15 +73,17 @@ export function analyse(graph: Graph, cap: number): State {
     sizes.set(input.id, bytes);
     live += bytes;
   }
-  return count({ graph, around, sizes }, block.groups, live, [outer, block.places], cap);
+  const { indirect } = block;
+  return count({ graph, around, sizes, indirect }, block.groups, live, [outer, block.places], cap);
 }
 
 /** The body of the loop at a position of a graph, on top of all that is alive around it. */
 export function analyseBody(state: State, position: number, cap: number): State {
   const loop = state.index.graph.nodes[position];
   invariant(loop?.kind === 'loop', () => `there is no loop at ${position}`);
-  const around = bodySurroundings(loop, { ...state.around, fresh: numbered(`${loop.body.name} `) });
-  const block = new Block(around, state.places);
+  const inside = { ...state.around, fresh: numbered(`${loop.body.name} `) };
+  const around = bodySurroundings(loop, inside, state.indirect);
+  const block = new Block(around, state.places, { reads: readsInBody(loop) });
   block.enter(loop);
   for (const node of loop.body.nodes) block.add(node);
   block.leave(loop);
@@ -80,12 +95,25 @@ export function analyseBody(state: State, position: number, cap: number): State 
     live = simulate([step], live, sizes, {}, () => {});
   }
   const [, ...groups] = block.groups;
-  return count({ graph: loop.body, loop, around, sizes }, groups, live, [state.places, block.places], cap);
+  const { indirect } = block;
+  return count(
+    { graph: loop.body, loop, around, sizes, indirect },
+    groups,
+    live,
+    [state.places, block.places],
+    cap,
+  );
 }
 
 /** The figures of a graph that is lowered. What only a plan that goes on is asked for is made when it is. */
 function count(
-  { graph, loop, around, sizes }: Pick<State, 'around' | 'sizes'> & { graph: Graph; loop?: LoopNode },
+  {
+    graph,
+    loop,
+    around,
+    sizes,
+    indirect,
+  }: Pick<State, 'around' | 'sizes' | 'indirect'> & { graph: Graph; loop?: LoopNode },
   groups: readonly (readonly Step[])[],
   start: number,
   known: readonly Places[],
@@ -123,6 +151,7 @@ function count(
     atPeak,
     oversized,
     sizes,
+    indirect,
     groups,
     get index() {
       index ??= indexGraph(graph);
@@ -194,20 +223,25 @@ export function bytesBetween(state: State, { first, last, before }: Arrangement)
 
 /** Storages from before the node at `first` that nobody needs after the node at `last`. */
 export function dyingIn(state: State, first: number, last: number): ValueId[] {
-  const { lifetimes: index, places, valuesIn } = state;
+  const { lifetimes: index, places } = state;
   const dying = new Set<ValueId>();
   for (const node of index.graph.nodes.slice(first, last + 1)) {
     for (const id of operandsOf(node)) {
       if ((index.definedAt.get(id) ?? -1) >= first) continue;
       const { storage } = places.get(id) as Place;
-      if (!isOwned(index, storage) || dying.has(storage)) continue;
-      const isBefore = (value: ValueId): boolean =>
-        value === storage || (index.definedAt.get(value) ?? Number.POSITIVE_INFINITY) < first;
-      const needed = (valuesIn.get(storage) as ValueId[]).some(
-        (value) => isBefore(value) && lastUse(index, value) > last,
-      );
-      if (!needed) dying.add(storage);
+      if (!dying.has(storage) && diesIn(state, storage, first, last)) dying.add(storage);
     }
   }
   return [...dying];
+}
+
+/** Is a storage from before the node at `first` one that nobody needs after the node at `last`? */
+export function diesIn(state: State, storage: ValueId, first: number, last: number): boolean {
+  const { lifetimes: index, valuesIn } = state;
+  if (!isOwned(index, storage)) return false;
+  const isBefore = (value: ValueId): boolean =>
+    value === storage || (index.definedAt.get(value) ?? Number.POSITIVE_INFINITY) < first;
+  return !(valuesIn.get(storage) as ValueId[]).some(
+    (value) => isBefore(value) && lastUse(index, value) > last,
+  );
 }

@@ -142,7 +142,7 @@ function stepLine(step: Exclude<Step, { kind: 'loop' }>): string {
     case 'alloc':
       return `alloc ${step.value}: ${printType(step)}${step.role === 'value' ? '' : ` as ${step.role}`}`;
     case 'view':
-      return `view ${step.value} = ${step.of}.${viewText(step.view)}`;
+      return `view ${step.value} = ${step.of}${viewText(step.view)}`;
     case 'call': {
       const { node } = step;
       const attrs = Object.keys(node.attrs).length > 0 ? ` ${attrsText(node.attrs)}` : '';
@@ -158,14 +158,16 @@ function stepLine(step: Exclude<Step, { kind: 'loop' }>): string {
 
 function viewText(view: View): string {
   switch (view.kind) {
+    case 'same':
+      return '';
     case 'slice':
-      return `slice(${view.axis}, ${dimText(view.start)}, ${dimText(view.stop)})`;
+      return `.slice(${view.axis}, ${dimText(view.start)}, ${dimText(view.stop)})`;
     case 'permute':
-      return `permute(${shapeText(view.axes)})`;
+      return `.permute(${shapeText(view.axes)})`;
     case 'reshape':
-      return `reshape(${shapeText(view.shape)})`;
+      return `.reshape(${shapeText(view.shape)})`;
     case 'expand':
-      return `expand(${shapeText(view.shape)})`;
+      return `.expand(${shapeText(view.shape)})`;
     default:
       return view satisfies never;
   }

@@ -37,6 +37,8 @@ export type Step =
   | { readonly kind: 'loop'; readonly loop: LoopNode; readonly steps: readonly Step[] };
 
 export type View =
+  /** The very same: what a call writes in place of an operand. */
+  | { readonly kind: 'same' }
   | { readonly kind: 'slice'; readonly axis: number; readonly start: Dim; readonly stop: Dim }
   | { readonly kind: 'permute'; readonly axes: readonly number[] }
   | { readonly kind: 'reshape'; readonly shape: Shape }

@@ -33,6 +33,14 @@ export function isContiguous(layout: Layout): boolean {
   return true;
 }
 
+/** Do two layouts give every index the same element? */
+export const sameLayout = (a: Layout, b: Layout): boolean =>
+  a.offset === b.offset &&
+  a.shape.length === b.shape.length &&
+  a.shape.every(
+    (extent, axis) => extent === b.shape[axis] && (extent === 1 || a.strides[axis] === b.strides[axis]),
+  );
+
 /** Elements `start ≤ i < stop` of one axis. */
 export function sliceLayout(layout: Layout, axis: number, start: number, stop: number): Layout {
   const shape = [...layout.shape];

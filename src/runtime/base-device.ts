@@ -1,6 +1,7 @@
 import { invariant, UserError } from '../errors.ts';
 import { elementCount, type Layout } from '../layout/layout.ts';
 import type { BackendName, Device, DeviceRun, DType, RunMemory, RunOptions, StorageView } from './device.ts';
+import { readsOwnElement } from './gpujs/own-element.ts';
 import type { Kernel } from './kernel.ts';
 import { MemoryMeter } from './memory.ts';
 import { type Profile, Profiler } from './profile.ts';
@@ -8,7 +9,7 @@ import { ActiveRun } from './run.ts';
 import type { Storage } from './storage.ts';
 import { Tensor } from './tensor.ts';
 import type { Convolution, KernelChoice, LanewiseProduct, Product, TunedKernels } from './tuned.ts';
-import { gather, runs, span, toView3, type View3 } from './view3.ts';
+import { gather, runs, sameView, span, toView3, type View3 } from './view3.ts';
 
 type OnKernel = (name: string, from: number, to: number, shape: readonly number[]) => void;
 
@@ -265,7 +266,8 @@ export abstract class BaseDevice<Handle> implements Device {
         `kernel ${kernel.name} takes ${kernel.arrays} arrays and ${kernel.scalars.length} scalars, got ` +
         `${arrays.length} and ${scalars.length}`,
     );
-    noOverwriting(kernel.name, out, arrays);
+    const kept = arrays.filter((array, i) => !isOverwritten(kernel, i, array, out));
+    noOverwriting(kernel.name, out, kept);
     const target = this.#bound(kernel.name, out);
     const operands = arrays.map((array) => this.#bound(kernel.name, array));
     if (isEmpty(target)) return;
@@ -395,6 +397,12 @@ export abstract class BaseDevice<Handle> implements Device {
 }
 
 const isEmpty = ({ extents }: View3): boolean => extents.includes(0);
+
+/** Is an array the very view that is written, of which every thread reads its own element alone? */
+const isOverwritten = (kernel: Kernel, i: number, array: StorageView, out: StorageView): boolean =>
+  array.storage === out.storage &&
+  sameView(toView3(array.layout), toView3(out.layout)) &&
+  readsOwnElement(kernel)[i] === true;
 
 function noOverwriting(kernel: string, out: StorageView, arrays: readonly StorageView[]): void {
   if (arrays.some((array) => array.storage === out.storage)) {

@@ -111,8 +111,9 @@ export interface Device {
   run<T>(compute: (device: DeviceRun) => Promise<T>, options?: RunOptions, memory?: RunMemory): Promise<T>;
   /**
    * Runs `kernel` once per element of `out`: thread x is its last axis, y and z the ones before. `out` and `arrays`
-   * have rank ≤ 3 (use `foldAxes`); kernels see them as `a[z][y][x]` through their strides. No array may share a
-   * storage with `out`. For kernel wrappers only.
+   * have rank ≤ 3 (use `foldAxes`); kernels see them as `a[z][y][x]` through their strides. An array shares a
+   * storage with `out` only if it is the very view and threads read none but their own element of it: it is overwritten.
+   * For kernel wrappers only.
    */
   dispatch(
     kernel: Kernel,

@@ -19,6 +19,11 @@ export function toView3(layout: Layout): View3 {
   };
 }
 
+/** Do two views of one storage address every element alike? */
+export const sameView = (a: View3, b: View3): boolean =>
+  a.base === b.base &&
+  a.extents.every((extent, axis) => extent === b.extents[axis] && a.strides[axis] === b.strides[axis]);
+
 /** The lowest and one past the highest element that a layout touches; equal when it has no elements. */
 export function span(layout: Layout): { first: number; end: number } {
   let first = layout.offset;

@@ -21,7 +21,7 @@ export function planOf(unchunkedText: string, chunkedText: string, dims: Record<
   verify(graph);
   verify(whole);
   const program = lower(graph);
-  const unchunkedProgram = lower(whole);
+  const unchunkedProgram = lower(whole, {}, { inPlace: false });
   const planned = estimate(program);
   const unchunked = estimate(unchunkedProgram);
   const saved = unchunked.peakBytes - planned.peakBytes;

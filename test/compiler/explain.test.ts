@@ -20,23 +20,23 @@ describe('explain', () => {
     const explanation = of(attentionGraph(), 64, '30%', 'weights', 'kT');
     expect(timeless(describeExplanation(explanation))).toMatchInlineSnapshot(`
       "attention · N = 64 · cpu
-        activation peak  21.2 KiB at weights
-        unchunked        71 KiB at weights   (planned is 29.9 % of it)
+        activation peak  19.3 KiB at weights
+        unchunked        71 KiB at weights   (planned is 27.2 % of it)
         budget           21.3 KiB
         parameters       0 B, counted apart
         predicted time   … %
-        loop1  (top)  N: 64 = 5 × 13  saves 49.8 KiB at scores
+        loop1  (top)  N: 64 = 3 × 22  saves 20.7 KiB at scores
 
       loop1
-        cuts     N: 64 = 5 × 13
+        cuts     N: 64 = 3 × 22
         runs     matmul → causalMask → softmax → matmul
         gathers  context along axis 1
-        saves    49.8 KiB, most of it at scores (70.1 % of the unchunked peak)
+        saves    20.7 KiB, most of it at scores (29.1 % of the unchunked peak)
         costs    … dispatches = … kernels issued again + … arithmetic in loops + … kernels too small + … scattered slices
 
       weights: softmax [2, 64, 64] is cut by loop1 along axis 1
-        axis 0  2       a loop from scores to context would bring the peak there from 71 KiB down to 40.5 KiB
-        axis 1  N = 64  a loop from scores to context would bring the peak there from 71 KiB down to 9.02 KiB
+        axis 0  2       a loop from scores to context would bring the peak there from 39 KiB down to 24.5 KiB
+        axis 1  N = 64  a loop from scores to context would bring the peak there from 39 KiB down to 8.52 KiB
         axis 2  N = 64  cannot be cut: every element along axis 2 needs the whole axis (rule: basic)
 
       kT: permute [2, 4, 64] is not cut: 6 KiB are alive while it runs, within the budget of 21.3 KiB
@@ -46,18 +46,17 @@ describe('explain', () => {
         where chunk flows around it stop:
           weights: every element along axis 2 needs the whole axis (rule: basic)
 
-      the smallest peak the search reaches is 8.51 KiB (12.0 % of the unchunked peak), at weights, inside 2 loops. Alive there:
+      the smallest peak the search reaches is 8.26 KiB (11.6 % of the unchunked peak), at weights, inside 2 loops. Alive there:
         context            2 KiB  an output: stays alive
         k                  2 KiB  an input: alive throughout
         q                  2 KiB  an input: alive throughout
         v                  2 KiB  an input: alive throughout
-        masked             256 B  one chunk of a loop
-        weights            256 B  one chunk of a loop
+        scores             256 B  one chunk of a loop
         weights_scratch      4 B  scratch of the kernel
         weights_scratch_2    4 B  scratch of the kernel
       weights itself:
-        axis 0  2       a loop from scores to context would bring the peak there from 71 KiB down to 40.5 KiB
-        axis 1  N = 64  a loop from scores to context would bring the peak there from 71 KiB down to 9.02 KiB
+        axis 0  2       a loop from scores to context would bring the peak there from 39 KiB down to 24.5 KiB
+        axis 1  N = 64  a loop from scores to context would bring the peak there from 39 KiB down to 8.52 KiB
         axis 2  N = 64  cannot be cut: every element along axis 2 needs the whole axis (rule: basic)
       "
     `);
@@ -130,8 +129,7 @@ describe('explain', () => {
         "input k",
         "input q",
         "input v",
-        "chunk masked",
-        "chunk weights",
+        "chunk scores",
         "scratch weights_scratch",
         "scratch weights_scratch_2",
       ]

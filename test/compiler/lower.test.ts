@@ -38,19 +38,17 @@ describe('lower', () => {
         view kT = k.permute([0, 2, 1])
         alloc scores: f32[2, 5, 5]
         matmul(q, kT) into scores
-        alloc masked: f32[2, 5, 5]
+        view masked = scores
         causalMask(scores) {rowStart: 0, columnStart: 0} into masked
-        free scores
-        alloc weights: f32[2, 5, 5]
+        view weights = masked
         alloc weights_scratch: f32[2, 5] as scratch
         alloc weights_scratch_2: f32[2, 5] as scratch
         softmax(masked) {axis: 2} into weights scratch weights_scratch, weights_scratch_2
         free weights_scratch
         free weights_scratch_2
-        free masked
         alloc context: f32[2, 5, 4] as output
         matmul(weights, v) into context
-        free weights
+        free scores
         output "context" = context
       }
       "
@@ -72,19 +70,17 @@ describe('lower', () => {
           view q_slice = q.slice(1, n0, n+n0)
           alloc scores: f32[2, n, 5]
           matmul(q_slice, kT) into scores
-          alloc masked: f32[2, n, 5]
+          view masked = scores
           causalMask(scores) {rowStart: n0, columnStart: 0} into masked
-          free scores
-          alloc weights: f32[2, n, 5]
+          view weights = masked
           alloc weights_scratch: f32[2, n] as scratch
           alloc weights_scratch_2: f32[2, n] as scratch
           softmax(masked) {axis: 2} into weights scratch weights_scratch, weights_scratch_2
           free weights_scratch
           free weights_scratch_2
-          free masked
           view context_chunk = context.slice(1, n0, n+n0)
           matmul(weights, v) into context_chunk
-          free weights
+          free scores
         }
         output "context" = context
       }
@@ -286,26 +282,24 @@ describe('lower', () => {
     expect(lowered(graph, [second, first])).toMatchInlineSnapshot(`
       "program "two" {
         input x: f32[4, 3]
-        alloc y: f32[4, 3]
+        alloc y: f32[4, 3] as output
         loop loop1 over "N" extent 4 chunk 2 start n0 length n {
           view x_slice = x.slice(0, n0, n+n0)
           view y_chunk = y.slice(0, n0, n+n0)
           exp(x_slice) into y_chunk
         }
-        alloc z: f32[4, 3]
+        view z = y
         alloc z_scratch: f32[3] as scratch
         alloc z_scratch_2: f32[3] as scratch
         softmax(y) {axis: 0} into z scratch z_scratch, z_scratch_2
         free z_scratch
         free z_scratch_2
-        free y
-        alloc u: f32[4, 3] as output
+        view u = y
         loop loop2 over "N" extent 4 chunk 2 start n0_2 length n_2 {
           view z_slice = z.slice(0, n0_2, n0_2+n_2)
           view u_chunk = u.slice(0, n0_2, n0_2+n_2)
           neg(z_slice) into u_chunk
         }
-        free z
         output "u" = u
       }
       "

@@ -40,14 +40,14 @@ function failure(run: () => unknown): BudgetError {
 }
 
 const models: [string, Graph, number[], string[]][] = [
-  ['attention', attentionGraph(), [13, 32], ['70%', '50%', 'min']],
-  ['mlp', mlpGraph(), [13, 32], ['70%', '50%', 'min']],
-  ['gpt', gptGraph({ layers: 2, width: 8, heads: 2, vocabulary: 11 }), [11, 24], ['90%', '70%', 'min']],
+  ['attention', attentionGraph(), [13, 32], ['50%', '45%', 'min']],
+  ['mlp', mlpGraph(), [13, 32], ['50%', '35%', 'min']],
+  ['gpt', gptGraph({ layers: 2, width: 8, heads: 2, vocabulary: 11 }), [11, 24], ['66%', '60%', 'min']],
   [
     'llama',
     llamaGraph({ layers: 2, width: 16, heads: 4, kvHeads: 2, hidden: 20, vocabulary: 16 }),
     [17, 24],
-    ['70%', '50%', 'min'],
+    ['50%', '40%', 'min'],
   ],
 ];
 
@@ -82,14 +82,14 @@ describe('plan', () => {
     const graph = gptGraph({ layers: 2, width: 64, heads: 4, vocabulary: 512 });
     expect(loopsOf(compile(graph, 512, '20%'))).toMatchInlineSnapshot(`
       [
-        "loop1 h.0 N 512/64 saves at h0_scores: h0_q_heads h0_scores h0_scaled h0_masked h0_weights h0_context_chunk",
-        "loop2 h.1 N 512/64 saves at h1_scores: h1_q_heads h1_scores h1_scaled h1_masked h1_weights h1_context_chunk",
+        "loop1 h.0 axis of 4 4/1 saves at h0_scores: h0_scores h0_scaled h0_masked h0_weights h0_context_chunk",
+        "loop2 h.1 axis of 4 4/1 saves at h1_scores: h1_scores h1_scaled h1_masked h1_weights h1_context_chunk",
       ]
     `);
     expect(loopsOf(compile(graph, 512, 'min'))).toMatchInlineSnapshot(`
       [
-        "loop1 h.0 N 512/31 saves at h0_scores: h0_q_heads h0_scores h0_scaled h0_masked h0_weights h0_context_chunk",
-        "loop2 h.1 N 512/31 saves at h1_scores: h1_q_heads h1_scores h1_scaled h1_masked h1_weights h1_context_chunk",
+        "loop1 h.0 N 512/74 saves at h0_scores: h0_q_split h0_q_heads h0_scores h0_scaled h0_masked h0_weights h0_context h0_rows h0_merged_chunk",
+        "loop2 h.1 N 512/74 saves at h1_scores: h1_q_split h1_q_heads h1_scores h1_scaled h1_masked h1_weights h1_context h1_rows h1_merged_chunk",
       ]
     `);
   });
@@ -115,7 +115,9 @@ describe('plan', () => {
   it('uses no loop where none is needed', () => {
     const planned = compile(attentionGraph(), 32, '100%');
     expect(planned.loops).toEqual([]);
-    expect(planned.planned).toEqual(planned.unchunked);
+    // Unchunked, every op writes a storage of its own: the weights one more of the size of the scores.
+    expect(planned.planned.peakBytes).toBe(12288);
+    expect(planned.unchunked.peakBytes).toBe(19968);
     expect(planned.predictedSlowdown).toBe(0);
     expect(planned.cost.total).toBe(0);
   });
@@ -170,7 +172,7 @@ describe('plan', () => {
     const region = compile(
       build((b, make) => b.hinted({ region: 'mlp' }, make)),
       32,
-      '60%',
+      '40%',
     );
     expect(loopsOf(region)).toMatchInlineSnapshot(`
       [
@@ -180,7 +182,7 @@ describe('plan', () => {
     const preferred = compile(
       build((b, make) => b.hinted({ preferChunk: 'N' }, make)),
       32,
-      '60%',
+      '40%',
     );
     expect(preferred.loops.map(({ over }) => over)).toEqual(['N']);
   });
@@ -188,9 +190,8 @@ describe('plan', () => {
   it('reports passes, rejections and the cost of every loop', () => {
     const passes: string[] = [];
     const rejections: Rejection[] = [];
-    const planned = compile(attentionGraph(), 32, '50%', {
+    const planned = compile(attentionGraph(), 32, '40%', {
       onPass: (name) => void passes.push(name),
-      onRejection: (rejection) => void rejections.push(rejection),
     });
     expect(passes).toEqual(planned.passes.map(({ name }) => name));
     expect(passes).toMatchInlineSnapshot(`
@@ -209,11 +210,13 @@ describe('plan', () => {
         "predict time",
       ]
     `);
-    expect(rejections[0]).toMatchInlineSnapshot(`
+    const gpt = gptGraph({ layers: 1, width: 8, heads: 2, vocabulary: 11 });
+    compile(gpt, 32, 'min', { onRejection: (rejection) => void rejections.push(rejection) });
+    expect(rejections.find(({ rule }) => rule === 'basic')).toMatchInlineSnapshot(`
       {
         "axis": 2,
         "message": "every element along axis 2 needs the whole axis",
-        "node": "weights",
+        "node": "h0_weights",
         "rule": "basic",
       }
     `);
@@ -221,7 +224,8 @@ describe('plan', () => {
     const { nodes, flops, density, stride, total } = loop?.cost ?? planned.cost;
     expect(nodes + flops + density + stride).toBe(total);
     expect(total).toBeGreaterThan(0);
-    expect(loop?.savesBytes).toBe(planned.unchunked.peakBytes - planned.planned.peakBytes);
+    const withoutLoops = compile(attentionGraph(), 32, '100%').planned.peakBytes;
+    expect(loop?.savesBytes).toBe(withoutLoops - planned.planned.peakBytes);
   });
 
   it('stops when asked to', () => {

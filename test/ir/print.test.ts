@@ -87,19 +87,17 @@ test('prints the steps of a program', () => {
         view qRows = qHeads.slice(1, n0, n+n0)
         alloc scores: f32[2, n, 40]
         matmul(qRows, kT) into scores
-        alloc masked: f32[2, n, 40]
+        view masked = scores
         causalMask(scores) {rowStart: n0, columnStart: 0} into masked
-        free scores
-        alloc weights: f32[2, n, 40]
+        view weights = masked
         alloc weights_scratch: f32[2, n] as scratch
         alloc weights_scratch_2: f32[2, n] as scratch
         softmax(masked) {axis: 2} into weights scratch weights_scratch, weights_scratch_2
         free weights_scratch
         free weights_scratch_2
-        free masked
         view rows = context.slice(1, n0, n+n0)
         matmul(weights, vHeads) into rows
-        free weights
+        free scores
       }
       free keys
       free v

@@ -102,6 +102,39 @@ describe.each(testBackends)('kernels on %s', (backend) => {
     await device.destroy();
   });
 
+  const overwriting = kernelOps.flatMap(({ name, inPlace = [] }) => inPlace.map((i) => [name, i] as const));
+  it.each(overwriting)('%s may be written over operand %i: the same bits', async (op, operand) => {
+    let compared = 0;
+    for (const test of cases.filter((candidate) => candidate.op === op)) {
+      const drawn = drawCase(test);
+      const type = drawn.types[operand];
+      if (type?.shape.join() !== drawn.shape.join()) continue;
+      for (const placement of PLACEMENTS) {
+        const runs = ['apart', 'in place'].map((how) => {
+          const operands = drawn.operands.map(({ shape, data }, i) =>
+            place(device, shape, placement, drawn.types[i]?.dtype ?? 'f32', data),
+          );
+          const over = operands[operand] as (typeof operands)[number];
+          const into = how === 'apart' ? place(device, drawn.shape, placement, drawn.out.dtype) : over;
+          call(
+            device,
+            drawn,
+            operands.map(({ tensor }) => tensor),
+            into.tensor,
+          );
+          return { operands, into };
+        });
+        const [apart, over] = await Promise.all(runs.map(({ into }) => device.read(into.storage)));
+        expect(over).toEqual(apart);
+        for (const { operands, into } of runs) {
+          for (const { storage } of new Set([...operands, into])) storage.free();
+        }
+        compared++;
+      }
+    }
+    expect(compared).toBeGreaterThan(0);
+  });
+
   it.each(kernelOps.map(({ name }) => name))('%s agrees with its float64 reference', async (op) => {
     const liveBefore = device.memory.liveBytes;
     for (const test of cases.filter((candidate) => candidate.op === op)) {

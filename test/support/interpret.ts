@@ -101,11 +101,12 @@ export function interpret(program: Program, data: Data, bindings: Bindings = {})
           const operands = step.operands.map(value);
           const into = value(step.into);
           for (const id of step.scratch) value(id);
-          if (
-            operands.some(({ storage, layout }) => storage === into.storage && overlaps(layout, into.layout))
-          ) {
-            throw new Error(`${step.node.id} reads where it writes`);
-          }
+          operands.forEach(({ storage, layout }, i) => {
+            if (storage !== into.storage || !overlaps(layout, into.layout)) return;
+            const same = offsets(layout).every((offset, at) => offset === offsets(into.layout)[at]);
+            if (!same || !opDef(step.node.op).inPlace?.includes(i))
+              throw new Error(`${step.node.id} reads where it writes`);
+          });
           const attrs = mapAttrDims(step.node.attrs, (dim) => evalDim(dim, bindings));
           const shape = evalShape(step.node.shape, bindings);
           const read = operands.map(({ storage, layout }, i) => {
@@ -147,6 +148,8 @@ export function interpret(program: Program, data: Data, bindings: Bindings = {})
 
 function see(layout: Layout, view: View, bindings: Bindings): Layout {
   switch (view.kind) {
+    case 'same':
+      return layout;
     case 'slice': {
       const [start, stop] = [evalDim(view.start, bindings), evalDim(view.stop, bindings)];
       const extent = layout.shape[view.axis] as number;

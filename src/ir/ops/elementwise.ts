@@ -82,7 +82,7 @@ export function elementwise(
   op: string,
   arity: 1 | 2 | 3,
   flopsPerElement: number,
-): Pick<OpDef, 'name' | 'access' | 'flops'> & {
+): Pick<OpDef, 'name' | 'access' | 'flops' | 'inPlace'> & {
   shapeOf: (shapes: Parameters<OpDef['infer']>[0]) => ReturnType<typeof broadcastShapes>;
 } {
   return {
@@ -98,6 +98,7 @@ export function elementwise(
       );
     },
     flops: (_operands, _attrs, out) => flopsPerElement * count(out.shape),
+    inPlace: Array.from({ length: arity }, (_, i) => i),
   };
 }
 

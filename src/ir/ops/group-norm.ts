@@ -54,6 +54,7 @@ const groupNorm: OpDef = {
     );
   },
   flops: (_operands, _attrs, out) => 8 * count(out.shape),
+  inPlace: [0],
   /** Sum of every channel; mean and reciprocal standard deviation of every group. */
   scratch(_operands, attrs, out) {
     const [batch, channels] = out.shape as readonly [Dim, Dim];

@@ -29,6 +29,7 @@ const causalMask: OpDef = {
     );
   },
   flops: (_operands, _attrs, out) => count(out.shape),
+  inPlace: [0],
   reference(operands, attrs, shape) {
     const [x] = take('causalMask', operands, 1);
     const [rows, columns] = shape.slice(-2) as [number, number];

@@ -35,6 +35,7 @@ const layerNorm: OpDef = {
   infer: (operands) => inferNorm('layerNorm', ...take('layerNorm', operands, 3)),
   access: normAccess,
   flops: (_operands, _attrs, out) => 8 * count(out.shape),
+  inPlace: [0],
   /** Mean and reciprocal standard deviation of every row. */
   scratch: (_operands, _attrs, out) => [rows(out), rows(out)],
   reference(operands, attrs, shape) {
@@ -61,6 +62,7 @@ const rmsNorm: OpDef = {
   infer: (operands) => inferNorm('rmsNorm', ...take('rmsNorm', operands, 2)),
   access: normAccess,
   flops: (_operands, _attrs, out) => 4 * count(out.shape),
+  inPlace: [0],
   /** Reciprocal root mean square of every row. */
   scratch: (_operands, _attrs, out) => [rows(out)],
   reference(operands, attrs, shape) {

@@ -50,6 +50,11 @@ export interface OpDef {
    * operand layout needs a copy.
    */
   layout?(operand: Layout, attrs: Attrs, shape: readonly number[]): Layout | undefined;
+  /**
+   * Operands that the kernel may write its result over, where they have its type: it reads an element of them for the last
+   * time before it writes that element of the result. Absent: none.
+   */
+  readonly inPlace?: readonly number[];
   /** Shapes of the temporary storages the kernel needs while it runs. */
   scratch?(operands: readonly TensorType[], attrs: Attrs, out: TensorType): readonly Shape[];
   /** For kernels that are bound by other things than their pattern tells (the time model has rates for them). */

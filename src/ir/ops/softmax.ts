@@ -25,6 +25,8 @@ const overLines = (
     );
   },
   flops: (_operands, _attrs, out) => 20 * count(out.shape),
+  // Elements are read a last time when the maximum and the sum of their line are known.
+  inPlace: [0],
   /** Maximum and sum of every line. */
   scratch(_operands, attrs, out) {
     const axis = numberAttr(attrs, 'axis');

@@ -54,6 +54,8 @@ declare module 'gpu.js/src/backend/function-node.js' {
     getDeclaration(identifier: Ast): { valueType: string | null } | null;
     /** Called once with the parsed function, before anything looks at it. */
     traceFunctionAST(ast: Ast): void;
+    /** Parses the source; later calls give the same tree. */
+    getJsAST(): Ast;
     /** Whether a loop is known to end, so that it needs no iteration counter. */
     isSafe(ast: unknown): boolean;
   }

@@ -22,7 +22,7 @@ const ARRAY_WORDS = 4;
 /** Parameters of a function that computes a row, or part of one: z, y, the first x and the end. */
 const PARAMETERS = ['i32', 'i32', 'i32', 'i32'] as const satisfies readonly ValueType[];
 /** Lanes of a vector. */
-const LANES = 4;
+export const LANES = 4;
 
 /** A kernel in gpu.js's terms: its emitter, and those of its tiled forms, largest first, where it has some. */
 export interface KernelNodes {

@@ -5,7 +5,7 @@ import type { View3 } from '../view3.ts';
 import type { Cut, Program, Runner } from '../webasm/runner.ts';
 import { prepare, translating } from './translate.ts';
 import { writeMathTable } from './webasm-math.ts';
-import { assemble, blockWords, type KernelNodes, PARAMETER_BLOCK } from './webasm-module.ts';
+import { assemble, blockWords, type KernelNodes, LANES, PARAMETER_BLOCK } from './webasm-module.ts';
 import { type StrideClass, type StridedArray, StridedWebasmNode, TILES } from './webasm-node.ts';
 
 /** Elements behind the arena that loads of four or eight neighbours may touch. */
@@ -33,8 +33,17 @@ export class WebasmExecutor {
   run(kernel: Kernel, out: View3, arrays: readonly View3[], scalars: readonly number[]): void {
     this.#writeParameters(kernel, out, arrays, scalars);
     const [planes, rows, columns] = out.extents;
-    const ranges = [0, planes, 0, rows, 0, columns];
-    this.#runner.run(this.#variant(kernel, out, arrays), ranges, cutOf(out, arrays, this.#runner.threads));
+    const simd = out.strides[2] === 1 || columns === 1;
+    const cut = cutOf(out, arrays, this.#runner.threads);
+    const run = (first: number, end: number, lanes: boolean): void =>
+      this.#runner.run(this.#variant(kernel, arrays, lanes), [0, planes, 0, rows, first, end], cut);
+    const rest = columns % LANES;
+    const inPlace = arrays.some(({ base }) => base === out.base);
+    if (inPlace && simd && rest > 0 && rest < columns) {
+      // The last lanes of a row would be computed twice, the second time from what the first one wrote.
+      run(0, columns - rest, true);
+      run(columns - rest, columns, false);
+    } else run(0, columns, simd);
   }
 
   #writeParameters(kernel: Kernel, out: View3, arrays: readonly View3[], scalars: readonly number[]): void {
@@ -64,11 +73,10 @@ export class WebasmExecutor {
     });
   }
 
-  #variant(kernel: Kernel, out: View3, arrays: readonly View3[]): Program {
+  #variant(kernel: Kernel, arrays: readonly View3[], simd: boolean): Program {
     let variants = this.#variants.get(kernel);
     if (!variants) this.#variants.set(kernel, (variants = new Map()));
     const classes = arrays.map(classesOf);
-    const simd = out.strides[2] === 1 || out.extents[2] === 1;
     const key = `${simd ? 'simd' : 'scalar'} ${classes.map((c) => c.join('')).join(' ')}`;
     let variant = variants.get(key);
     if (!variant) {

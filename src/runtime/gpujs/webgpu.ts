@@ -35,22 +35,26 @@ class UncappedWgslNode extends WGSLFunctionNode {
   }
 }
 
-const programs = new WeakMap<Kernel, WgslProgram>();
+const programs = new WeakMap<Kernel, Map<string, WgslProgram>>();
 
 /**
  * Translates a kernel to WGSL and gives its accesses strides. Workgroup sizes are the pipeline constants `groupX` and
- * `groupY`. Bindings of group 0: the uniform block, the arrays in order, the output.
+ * `groupY`. Bindings of group 0: the uniform block, the arrays in order, the output. Arrays that the output is written over
+ * (`inPlace`: their positions) are read through the binding of the output and have none: a buffer cannot be bound to be
+ * read only and to be written.
  */
-export function compileForWebgpu(kernel: Kernel): WgslProgram {
-  let program = programs.get(kernel);
+export function compileForWebgpu(kernel: Kernel, inPlace: readonly number[] = []): WgslProgram {
+  let variants = programs.get(kernel);
+  if (!variants) programs.set(kernel, (variants = new Map()));
+  let program = variants.get(inPlace.join());
   if (!program) {
-    program = translating(kernel, () => translate(kernel));
-    programs.set(kernel, program);
+    program = translating(kernel, () => translate(kernel, inPlace));
+    variants.set(inPlace.join(), program);
   }
   return program;
 }
 
-function translate(kernel: Kernel): WgslProgram {
+function translate(kernel: Kernel, inPlace: readonly number[]): WgslProgram {
   const gpuKernel = new WebGPUKernel(kernel.source.toString(), kernelSettings(kernel, 'WebGPUBuffer'));
   setUp(gpuKernel, kernel, { type: 'WebGPUBuffer', output: [1] });
   const builder = FunctionBuilder.fromKernel(gpuKernel, UncappedWgslNode);
@@ -65,6 +69,7 @@ function translate(kernel: Kernel): WgslProgram {
     code: giveStrides(
       gpuKernel.assembleWGSL(),
       arrayArgs.map(({ name }) => name),
+      inPlace,
     ),
     uniformBytes: Math.ceil((outputAt + 28) / 16) * 16,
     extentsAt: 0,
@@ -75,20 +80,22 @@ function translate(kernel: Kernel): WgslProgram {
 }
 
 /** Replaces gpu.js's packed row-major indexing by strides from the uniform block. */
-function giveStrides(wgsl: string, arrays: readonly string[]): string {
+function giveStrides(wgsl: string, arrays: readonly string[], inPlace: readonly number[]): string {
   let code = wgsl;
   const edit = (from: string, to: string): void => {
     const parts = code.split(from);
     invariant(parts.length === 2, () => `gpu.js's WGSL does not contain once: ${from}`);
     code = parts.join(to);
   };
-  for (const name of arrays) {
+  for (const [i, name] of arrays.entries()) {
     const view = `params.user_${name}_dims`;
+    const overwritten = inPlace.includes(i);
     edit(`user_${name}_dims : vec4<u32>`, `user_${name}_dims : vec4<i32>`);
     edit(
       `user_${name}[u32(x + i32(${view}.x) * (y + i32(${view}.y) * z))]`,
-      `user_${name}[u32(${view}.w + x * ${view}.x + y * ${view}.y + z * ${view}.z)]`,
+      `${overwritten ? 'result' : `user_${name}`}[u32(${view}.w + x * ${view}.x + y * ${view}.y + z * ${view}.z)]`,
     );
+    if (overwritten) edit(`@group(0) @binding(${i + 1}) var<storage, read> user_${name} : array<f32>;\n`, '');
   }
   edit(
     '\n}\n@group(0) @binding(0)',

@@ -12,6 +12,8 @@ const USAGE_UNIFORM_COPY_DST = 0x40 | 0x08;
 
 interface Compiled {
   readonly program: WgslProgram;
+  /** Positions of the arrays that have a binding: all but those that the output is written over. */
+  readonly bound: readonly number[];
   readonly module: GPUShaderModule;
   readonly bindGroupLayout: GPUBindGroupLayout;
   readonly layout: GPUPipelineLayout;
@@ -31,7 +33,7 @@ export class WebgpuExecutor {
   readonly #mirror = new ArrayBuffer(RING_BYTES);
   readonly #block = new DataView(this.#mirror);
   readonly #alignment: number;
-  readonly #compiled = new Map<Kernel, Compiled>();
+  readonly #compiled = new Map<Kernel, Map<string, Compiled>>();
   readonly #numbers = new WeakMap<GPUBuffer, number>();
   #nextNumber = 0;
   #ringAt = 0;
@@ -52,7 +54,8 @@ export class WebgpuExecutor {
     arrays: readonly BoundView<GPUBuffer>[],
     scalars: readonly number[],
   ): void {
-    const compiled = this.#compile(kernel);
+    const inPlace = arrays.flatMap(({ handle }, i) => (handle === out.handle ? [i] : []));
+    const compiled = this.#compile(kernel, inPlace);
     const group = groupSize(out);
     const pipeline = this.#pipeline(kernel, compiled, group);
     const bindGroup = this.#bindGroup(compiled, out, arrays);
@@ -96,7 +99,9 @@ export class WebgpuExecutor {
   /** Submits, then drops the bind groups, which may refer to buffers about to be destroyed. */
   forgetBuffers(): void {
     this.submit();
-    for (const { bindGroups } of this.#compiled.values()) bindGroups.clear();
+    for (const variants of this.#compiled.values()) {
+      for (const { bindGroups } of variants.values()) bindGroups.clear();
+    }
   }
 
   destroy(): void {
@@ -169,8 +174,10 @@ export class WebgpuExecutor {
     return offset;
   }
 
-  #compile(kernel: Kernel): Compiled {
-    let compiled = this.#compiled.get(kernel);
+  #compile(kernel: Kernel, inPlace: readonly number[]): Compiled {
+    let variants = this.#compiled.get(kernel);
+    if (!variants) this.#compiled.set(kernel, (variants = new Map()));
+    let compiled = variants.get(inPlace.join());
     if (!compiled) {
       const most = this.#device.limits.maxStorageBuffersPerShaderStage;
       if (kernel.arrays + 1 > most) {
@@ -179,7 +186,8 @@ export class WebgpuExecutor {
             'Use backend webasm.',
         );
       }
-      const program = compileForWebgpu(kernel);
+      const program = compileForWebgpu(kernel, inPlace);
+      const bound = Array.from({ length: kernel.arrays }, (_, i) => i).filter((i) => !inPlace.includes(i));
       const storage = (type: GPUBufferBindingType, binding: number): GPUBindGroupLayoutEntry => ({
         binding,
         visibility: COMPUTE,
@@ -188,19 +196,20 @@ export class WebgpuExecutor {
       const bindGroupLayout = this.#device.createBindGroupLayout({
         entries: [
           { binding: 0, visibility: COMPUTE, buffer: { type: 'uniform', hasDynamicOffset: true } },
-          ...Array.from({ length: kernel.arrays }, (_, i) => storage('read-only-storage', i + 1)),
+          ...bound.map((i) => storage('read-only-storage', i + 1)),
           storage('storage', kernel.arrays + 1),
         ],
       });
       compiled = {
         program,
+        bound,
         module: this.#device.createShaderModule({ label: kernel.name, code: program.code }),
         bindGroupLayout,
         layout: this.#device.createPipelineLayout({ bindGroupLayouts: [bindGroupLayout] }),
         pipelines: new Map(),
         bindGroups: new Map(),
       };
-      this.#compiled.set(kernel, compiled);
+      variants.set(inPlace.join(), compiled);
     }
     return compiled;
   }
@@ -228,15 +237,16 @@ export class WebgpuExecutor {
     out: BoundView<GPUBuffer>,
     arrays: readonly BoundView<GPUBuffer>[],
   ): GPUBindGroup {
-    const buffers = [...arrays.map(({ handle }) => handle), out.handle];
-    const key = buffers.map((buffer) => this.#number(buffer)).join(' ');
+    const bound = compiled.bound.map((i): [number, GPUBuffer] => [i + 1, (arrays[i] as typeof out).handle]);
+    bound.push([arrays.length + 1, out.handle]);
+    const key = bound.map(([, buffer]) => this.#number(buffer)).join(' ');
     let bindGroup = compiled.bindGroups.get(key);
     if (!bindGroup) {
       bindGroup = this.#device.createBindGroup({
         layout: compiled.bindGroupLayout,
         entries: [
           { binding: 0, resource: { buffer: this.#ring, size: compiled.program.uniformBytes } },
-          ...buffers.map((buffer, i) => ({ binding: i + 1, resource: { buffer } })),
+          ...bound.map(([binding, buffer]) => ({ binding, resource: { buffer } })),
         ],
       });
       compiled.bindGroups.set(key, bindGroup);
