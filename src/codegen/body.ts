@@ -4,6 +4,7 @@ import { fullestIteration } from '../ir/loop.ts';
 import {
   type AttrValue,
   BYTES_PER_ELEMENT,
+  type CarryRole,
   type DType,
   isTextAttr,
   type LoopNode,
@@ -12,7 +13,7 @@ import {
 } from '../ir/node.ts';
 import { isUserOp, opDef } from '../ir/ops/index.ts';
 import type { Step } from '../ir/program.ts';
-import { describeLoop, type SourceNames, type WrittenPlan } from './describe.ts';
+import { CARRY_NOTES, describeLoop, type SourceNames, type WrittenPlan } from './describe.ts';
 import {
   attribute,
   dimension,
@@ -62,6 +63,8 @@ class BodyWriter {
   /** View calls in an inlined expression. */
   readonly #chains = new Map<ValueId, number>();
   readonly #allocations = new Set<ValueId>();
+  /** What loops carry, by the storage it is carried in. */
+  readonly #carried = new Map<ValueId, CarryRole>();
   /** Values that a call has introduced. */
   readonly #declared = new Set<ValueId>();
   /** The storages that views see. */
@@ -114,6 +117,9 @@ class BodyWriter {
   }
 
   #steps(steps: readonly Step[], depth: number): void {
+    for (const step of steps) {
+      if (step.kind === 'loop') for (const { id, role } of step.loop.carries) this.#carried.set(id, role);
+    }
     steps.forEach((step, index) => {
       switch (step.kind) {
         case 'alloc':
@@ -233,6 +239,8 @@ class BodyWriter {
       options.push(`scratch: [${step.scratch.map((id) => this.#expression(id)).join(', ')}]`);
     }
     const lines = breakCall(`${declaration}${kernelOf(node.op)}(`, operands, options, WIDTH - 2 * depth);
+    const carried = node.op === 'full' ? this.#carried.get(into) : undefined;
+    if (carried) note = note ? `${note} · ${CARRY_NOTES[carried]}` : CARRY_NOTES[carried];
     note = this.#markPeak(note ?? '', [into, node.id, ...step.scratch]);
     lines.forEach(({ indent, code }, i) => {
       const remark = i === 0 ? { ...(note ? { note } : {}), ...this.#at(node) } : {};

@@ -1,7 +1,9 @@
 import { formatBytes } from '../ir/bytes.ts';
 import { evalDim, type Shape } from '../ir/dims.ts';
+import { kindOf, overAndKind } from '../ir/loop.ts';
 import {
   BYTES_PER_ELEMENT,
+  type CarryRole,
   definedBy,
   type Graph,
   type LoopNode,
@@ -51,10 +53,20 @@ function division(extent: number, chunkSize: number): string {
 export const savings = (report: LoopReport): string =>
   `saves ${formatBytes(report.savesBytes)} at ${report.savesAt}`;
 
+/** What a carried value holds while its loop runs. */
+export const CARRY_NOTES: Readonly<Record<CarryRole, string>> = {
+  sum: 'the sum so far',
+  maximum: 'the largest so far',
+  minimum: 'the smallest so far',
+  numerator: 'the weighted sum so far',
+  denominator: 'the sum of weights so far',
+  moments: 'the moments so far',
+};
+
 /** `loop 1: N, 512 = 8 × 64, saves 6.9 MiB at scores`. */
 export function describeLoop(loop: LoopNode, report: LoopReport | undefined): string {
   const parts = [
-    loop.over,
+    overAndKind({ over: loop.over, kind: kindOf(loop) }),
     typeof loop.extent === 'number' && typeof loop.chunkSize === 'number'
       ? division(loop.extent, loop.chunkSize)
       : `${loop.chunkSize} at a time`,
@@ -171,7 +183,7 @@ function describeLoops(loops: readonly LoopReport[]): string[] {
   const rows = loops.map((loop) => [
     `${'  '.repeat(loop.depth)}${loopTitle(loop.id)}`,
     loop.path === '' ? '(top level)' : loop.path,
-    loop.over,
+    overAndKind(loop),
     division(loop.extent, loop.chunkSize),
     savings(loop),
   ]);

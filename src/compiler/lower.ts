@@ -361,7 +361,7 @@ export class Block {
   }
 
   /** `into = copy(source)`. */
-  #copy(source: ValueId, id: ValueId, into: ValueId, from?: OpNode): void {
+  #copy(source: ValueId, id: ValueId, into: ValueId, from?: Pick<OpNode, 'scope' | 'at'>): void {
     const { shape, dtype } = this.place(source).type;
     this.#call(
       {
@@ -493,11 +493,11 @@ export class Block {
       if (isHome(carry) || !homes.has(storage)) continue;
       const saved = this.#around.fresh(`${carry.value}_saved`);
       this.#alloc(saved, type, 'value');
-      this.#copy(carry.value, saved, saved);
+      this.#copy(carry.value, saved, saved, loop);
       moved.set(carry.value, saved);
     }
     for (const carry of loop.carries) {
-      if (!isHome(carry)) this.#copy(moved.get(carry.value) ?? carry.value, carry.as, carry.id);
+      if (!isHome(carry)) this.#copy(moved.get(carry.value) ?? carry.value, carry.as, carry.id, loop);
     }
   }
 

@@ -28,6 +28,17 @@ export function kindOf({ carries }: LoopNode): LoopKind {
   return carries.some(({ role }) => role === 'denominator') ? 'streaming' : 'reduction';
 }
 
+/** What a loop of a kind does besides putting parts together, in words; nothing where that is all. */
+export const KIND_NOTES: Readonly<Record<LoopKind, string>> = {
+  concat: '',
+  reduction: 'adds up in parts',
+  streaming: 'streaming softmax',
+};
+
+/** `N`, or `N, streaming softmax`: what a loop is over and what it does. */
+export const overAndKind = ({ over, kind }: { readonly over: string; readonly kind: LoopKind }): string =>
+  kind === 'concat' ? over : `${over}, ${KIND_NOTES[kind]}`;
+
 /** Values of the names that a loop's body sees while it covers `length` units from `start`, on top of those around the loop. */
 export function unitsOf(loop: LoopRange, start: number, length: number, bindings: Bindings = {}): Bindings {
   const names: Record<string, number> = { ...bindings, [loop.start]: start, [loop.length]: length };

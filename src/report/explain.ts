@@ -1,5 +1,6 @@
 import type { AxisExplanation, Explanation, Limit, NodeExplanation } from '../compiler/explain.ts';
 import { formatBytes } from '../ir/bytes.ts';
+import { overAndKind } from '../ir/loop.ts';
 import type { LoopNode, Node } from '../ir/node.ts';
 import type { CostTerms, LoopReport, Plan } from '../ir/plan.ts';
 import { formatPercent, formatTable, plural } from './format.ts';
@@ -49,7 +50,7 @@ function describeLoop(reports: readonly LoopReport[], loop: LoopNode, plan: Plan
   const each = reports.length > 1 ? ' each' : '';
   const where = first.path === '' ? '' : ` in ${first.path}${reports.length > 1 ? ' and the like' : ''}`;
   const rows: [string, string][] = [
-    ['cuts', `${first.over}: ${first.extent} = ${first.chunks} × ${first.chunkSize}`],
+    ['cuts', `${overAndKind(first)}: ${first.extent} = ${first.chunks} × ${first.chunkSize}`],
     ['runs', opNames(loop).join(' → ')],
     ...row(
       'gathers',

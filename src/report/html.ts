@@ -1,4 +1,5 @@
 import { formatBytes } from '../ir/bytes.ts';
+import { overAndKind } from '../ir/loop.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Estimate, Plan } from '../ir/plan.ts';
 import { escapeHtml } from './escape.ts';
@@ -72,7 +73,7 @@ export function reportHtml(graph: Graph, plan: Plan, annotate: Annotate): string
     (loop): Row => [
       loop.id,
       loop.path,
-      loop.over,
+      overAndKind(loop),
       { number: `${loop.extent} = ${loop.chunks} × ${loop.chunkSize}` },
       { number: formatBytes(loop.savesBytes) },
       loop.savesAt,

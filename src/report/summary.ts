@@ -1,4 +1,5 @@
 import { formatBytes } from '../ir/bytes.ts';
+import { overAndKind } from '../ir/loop.ts';
 import type { Estimate, LoopReport, Plan } from '../ir/plan.ts';
 import { formatDims, formatPercent, formatSlowdown, formatTable } from './format.ts';
 
@@ -74,7 +75,7 @@ export function describePlan(plan: Plan, capSource?: CapSource): string {
     plan.loops.map((loop) => [
       `${'  '.repeat(loop.depth)}${loop.id}`,
       loop.path === '' ? '(top)' : loop.path,
-      `${loop.over}: ${loop.extent} = ${loop.chunks} × ${loop.chunkSize}`,
+      `${overAndKind(loop)}: ${loop.extent} = ${loop.chunks} × ${loop.chunkSize}`,
       `saves ${formatBytes(loop.savesBytes)} at ${loop.savesAt}`,
     ]),
   );

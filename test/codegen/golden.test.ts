@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { generateModule } from '../../src/codegen/generate.ts';
 import { allOps } from '../../src/ir/ops/index.ts';
-import { attention, everyOp, mlp, nested, residual, unchunkedOf } from './support.ts';
+import { attention, everyOp, mlp, nested, residual, streaming, unchunkedOf } from './support.ts';
 
 const plans = {
   attention: attention(),
@@ -11,6 +11,7 @@ const plans = {
   'mlp-unchunked': unchunkedOf(mlp()),
   nested: nested(),
   residual: residual(),
+  streaming: streaming(),
   'every-op': everyOp(),
 };
 

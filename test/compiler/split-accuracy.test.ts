@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { unchunkedPlan } from '../../src/compile.ts';
 import { indexGraph } from '../../src/compiler/graph-index.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
 import type { Choice } from '../../src/compiler/region.ts';
 import { searchRegions } from '../../src/compiler/search.ts';
-import { unchunkedPlan } from '../../src/compile.ts';
 import { isContraction } from '../../src/ir/flow.ts';
 import type { Attrs, Graph } from '../../src/ir/node.ts';
 import { openDevice } from '../../src/runtime/open.ts';
@@ -31,7 +31,9 @@ function product(op: string, attrs: Attrs = {}): Graph {
 function attention(scale: number, masked: boolean): Graph {
   const b = new GraphBuilder('attention');
   const kT = b.op('kT', 'permute', [b.input('k', [2, 'N', 8])], { axes: [0, 2, 1] });
-  let scores = b.op('scaled', 'mulScalar', [b.op('scores', 'matmul', [b.input('q', [2, 5, 8]), kT])], { value: scale });
+  let scores = b.op('scaled', 'mulScalar', [b.op('scores', 'matmul', [b.input('q', [2, 5, 8]), kT])], {
+    value: scale,
+  });
   scores = b.op('biased', 'add', [scores, b.input('bias', [1, 1, 'N'])]);
   // The first rows see no key at all: every key counts the same for them.
   if (masked) scores = b.op('masked', 'causalMask', [scores], { rowStart: -2 });
@@ -88,12 +90,23 @@ describe.each(testBackends)('split reductions on %s', (backend) => {
     const device = await openDevice({ backend });
     try {
       for (const chunkSize of [1000, 256]) {
-        const split_ = plan(graph, { dims: { N }, budget: { kind: 'share', share: 1 }, backend, choose: (whole) => split(whole, chunkSize) });
+        const split_ = plan(graph, {
+          dims: { N },
+          budget: { kind: 'share', share: 1 },
+          backend,
+          choose: (whole) => split(whole, chunkSize),
+        });
         expect(split_.loops.map(({ kind }) => kind)).not.toContain('concat');
         const whole = unchunkedPlan(split_);
         const data = randomData(split_.graph, 7);
-        const exact = float64(plan(graph, { dims: { N }, budget: { kind: 'share', share: 1 }, backend, choose: () => [] }).graph, data);
-        const runs = { split: await runPlan(split_, device, data), whole: await runPlan(whole, device, data) };
+        const exact = float64(
+          plan(graph, { dims: { N }, budget: { kind: 'share', share: 1 }, backend, choose: () => [] }).graph,
+          data,
+        );
+        const runs = {
+          split: await runPlan(split_, device, data),
+          whole: await runPlan(whole, device, data),
+        };
         expect(runs.split.measuredPeakBytes).toBe(split_.planned.peakBytes);
         const [ours, theirs] = [worst(runs.split.outputs, exact), worst(runs.whole.outputs, exact)];
         expect(ours.error).toBeLessThanOrEqual(4 * Math.max(theirs.error, theirs.rounding));
