@@ -19,7 +19,7 @@ import {
 } from 'autochunk';
 import * as runtime from 'autochunk/runtime';
 
-const OPTIONS = { dims: { N: 96 }, budget: '50%' } as const;
+const OPTIONS = { dims: { N: 96 }, budget: '50%', splitReductions: false } as const;
 
 export const attention = defineModel('attention', { x: f32('N', 16) }, ({ x }) => {
   const weights = softmax(matmul(nn.linear('q', x, 16), transpose(nn.linear('k', x, 16), 0, 1)), -1);

@@ -15,7 +15,7 @@ const json = async (...argv: string[]) => {
 
 describe('compile --dims N=1..200', () => {
   it('writes one module for all sizes', async () => {
-    const ran = await cli.run('compile', 'attention.ts', '--dims', 'N=1..200', '--budget', '60%');
+    const ran = await cli.run('compile', 'attention.ts', '--dims', 'N=1..200', '--budget', '40%');
     expect(ran.code).toBe(0);
     expect(ran.stdout).toContain('attention · N = 1 … 200 · webasm');
     expect(ran.stdout).toMatch(/KiB at N = 200 {3}\(unchunked .* KiB: \d\d\.\d %\)/);
@@ -32,7 +32,7 @@ describe('compile --dims N=1..200', () => {
       '--dims',
       'N=1..200',
       '--budget',
-      '60%',
+      '40%',
       '--out',
       'a.ts',
     );

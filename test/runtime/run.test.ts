@@ -12,7 +12,7 @@ const model = defineModel('attention', { x: f32('N', 16, { donated: true }) }, (
   const weights = softmax(matmul(nn.linear('q', x, 16), transpose(nn.linear('k', x, 16), 0, 1)), -1);
   return { y: matmul(weights, nn.linear('v', x, 16)) };
 });
-const { source, plan } = await compileModel(model, { dims: { N }, budget: '50%', backend: 'webasm' });
+const { source, plan } = await compileModel(model, { dims: { N }, budget: '40%', backend: 'webasm' });
 const module = loadModule<runtime.Device, runtime.Tensor>(source, runtime);
 const numbers = (count: number): number[] => Array.from({ length: count }, (_, i) => Math.sin(i));
 
