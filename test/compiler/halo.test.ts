@@ -75,7 +75,7 @@ describe('loops over the rows and columns of images', () => {
       budget: { kind: 'share', share: 0.6 },
       backend: 'cpu',
     });
-    expect(loops.map(({ chunks }) => chunks)).toEqual([5]);
+    expect(loops.map(({ chunks }) => chunks)).toEqual([3]);
     expect(predictedSlowdown).toBeLessThan(0.06);
   });
 
