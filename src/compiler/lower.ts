@@ -88,16 +88,21 @@ export interface Surroundings {
 }
 
 /** How often the nodes of a block read each value; infinitely often where it is needed after them. */
-export type Reads = ReadonlyMap<ValueId, number>;
+export interface Reads {
+  readonly times: ReadonlyMap<ValueId, number>;
+  /** The values that the nodes define. */
+  readonly defined: ReadonlySet<ValueId>;
+}
 
 export function readsIn(nodes: readonly Node[], keeps: (value: ValueId) => boolean): Reads {
-  const reads = new Map<ValueId, number>();
+  const times = new Map<ValueId, number>();
+  const defined = new Set<ValueId>();
   for (const node of nodes) {
-    for (const id of operandsOf(node)) reads.set(id, (reads.get(id) ?? 0) + 1);
-    for (const { id } of definedBy(node)) if (!reads.has(id)) reads.set(id, 0);
+    for (const id of operandsOf(node)) times.set(id, (times.get(id) ?? 0) + 1);
+    for (const { id } of definedBy(node)) defined.add(id);
   }
-  for (const id of reads.keys()) if (keeps(id)) reads.set(id, Number.POSITIVE_INFINITY);
-  return reads;
+  for (const id of [...times.keys(), ...defined]) if (keeps(id)) times.set(id, Number.POSITIVE_INFINITY);
+  return { times, defined };
 }
 
 /** What the nodes of a loop's body read; what the loop carries is needed until the iteration ends. */
@@ -146,8 +151,8 @@ export class Block {
     this.#outer = outer;
     this.#owned = new Set(owned);
     this.#reads = reads;
-    for (const id of reads?.keys() ?? []) {
-      const place = outer.get(id);
+    for (const id of reads?.times.keys() ?? []) {
+      const place = reads?.defined.has(id) ? undefined : outer.get(id);
       if (place) this.#expect(id, place.storage);
     }
   }
@@ -291,7 +296,7 @@ export class Block {
 
   /** Counts what is still to be read of a value in its storage. */
   #expect(value: ValueId, storage: ValueId): void {
-    this.#pending.set(storage, (this.#pending.get(storage) ?? 0) + (this.#reads?.get(value) ?? 0));
+    this.#pending.set(storage, (this.#pending.get(storage) ?? 0) + (this.#reads?.times.get(value) ?? 0));
   }
 
   /** A place to write a value: its slice of a result of the loop around or, where it is none, a storage of its own. */

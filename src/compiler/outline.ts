@@ -154,7 +154,7 @@ function mostLive(
     }
     if (root !== undefined) {
       roots.set(node.id, root);
-      pending.set(root, (pending.get(root) ?? 0) + (reads.get(node.id) as number));
+      pending.set(root, (pending.get(root) ?? 0) + (reads.times.get(node.id) ?? 0));
       read.add(root);
     }
     const now = { fixed: borders, perUnit: (live + scratchBytes(state, node)) / region.extent };
