@@ -64,9 +64,9 @@ export class BeamSearch {
   }
 
   /** Beam search by peak, with the smallest chunks. */
-  leastPeak(): PartialPlan {
-    let beam = [this.#plans.empty];
-    let best = this.#plans.empty;
+  leastPeak(from = this.#plans.empty): PartialPlan {
+    let beam = [from];
+    let best = from;
     for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
       const lower = this.#lower(beam, this.#width);
       lower.sort((a, b) => compareStates(a.state, b.state) || a.cost - b.cost);

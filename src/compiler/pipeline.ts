@@ -15,7 +15,7 @@ import { type Choice, placeLoops } from './region.ts';
 import { reportLoops } from './report.ts';
 import type { Rejection } from './search.ts';
 import { programSeconds } from './seconds.ts';
-import { select } from './select.ts';
+import { selectRecomputing } from './select.ts';
 import { simplify } from './simplify.ts';
 import { skipMasked } from './skip-masked.ts';
 import { specialise } from './specialise.ts';
@@ -70,20 +70,19 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const unchunked = pass('estimate', () => estimate(unchunkedProgram));
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
   const ordered = graphPass('order', () => orderFor(budget, whole, unchunked.peakBytes));
-  const choices = pass(
-    'search and select',
-    () =>
-      options.choose?.(ordered) ??
-      select(ordered, {
-        budget,
-        cap,
-        weights: options.searchWeights ?? weights,
-        signal: options.signal,
-        splitReductions: options.splitReductions ?? true,
-        ...(options.onRejection ? { onRejection: options.onRejection } : {}),
-      }),
+  const { graph: searched, choices } = pass('search and select', () =>
+    options.choose
+      ? { graph: ordered, choices: options.choose(ordered) }
+      : selectRecomputing(ordered, {
+          budget,
+          cap,
+          weights: options.searchWeights ?? weights,
+          signal: options.signal,
+          splitReductions: options.splitReductions ?? true,
+          ...(options.onRejection ? { onRejection: options.onRejection } : {}),
+        }),
   );
-  const chunked = graphPass('place loops', () => placeLoops(ordered, choices));
+  const chunked = graphPass('place loops', () => placeLoops(searched, choices));
   const complete = pass('lower', () => lower(chunked));
   const program = pass('skip masked', () => skipMasked(complete));
   const planned = pass('estimate planned', () => estimate(program));
@@ -92,7 +91,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
       {
         program,
         choices,
-        unchunked: analyse(ordered, cap),
+        unchunked: analyse(searched, cap),
         planned: analyse(chunked, cap),
       },
       weights,

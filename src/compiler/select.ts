@@ -1,7 +1,7 @@
 import { UserError } from '../errors.ts';
 import { formatBytes } from '../ir/bytes.ts';
 import { printShape } from '../ir/dims.ts';
-import type { Graph } from '../ir/node.ts';
+import type { Graph, ValueId } from '../ir/node.ts';
 import { type BeamOptions, BeamSearch } from './beam.ts';
 import { type CandidateOptions, Candidates } from './candidates.ts';
 import { bytesOf } from './estimate.ts';
@@ -9,6 +9,7 @@ import { choicesOf } from './family.ts';
 import { shortenLayers } from './layers.ts';
 import { overBudget } from './over-budget.ts';
 import { type PartialPlan, PartialPlans } from './partial-plans.ts';
+import { type Chosen, mergeCopies, type Recomputing, recompute } from './recompute.ts';
 import { refine } from './refine.ts';
 import { type Choice, placeLoops, sketchLoops } from './region.ts';
 import { analyse, fits, type State } from './state.ts';
@@ -27,11 +28,76 @@ export function select(graph: Graph, options: SelectOptions): Choice[] {
   checkInputs(graph, options);
   const { budget, cap } = options;
   const { choices, state } = searched(graph, options, (search) =>
-    budget === undefined ? search.smallest() : search.within(budget),
+    budget === undefined ? search.cheapestAs(search.leastPeak()) : search.within(budget),
   );
   if (fits(state, budget ?? state.peak)) return choices;
   const uncut = state.oversized.flatMap((at) => state.index.graph.nodes[at]?.id ?? []);
   throw overBudget(placeLoops(graph, choices), budget ?? state.peak, cap, uncut);
+}
+
+/**
+ * Like {@link select}; where no plan meets the budget, and for the smallest peak, cheap values may be computed once more
+ * for each of their readers: the graph with them comes with the loops.
+ */
+export function selectRecomputing(graph: Graph, options: SelectOptions): Chosen {
+  checkInputs(graph, options);
+  const { budget, cap } = options;
+  const found =
+    budget === undefined
+      ? smallest(graph, options)
+      : recomputing(graph, options, (search) => search.within(budget));
+  const { peak, oversized } = found.state;
+  if (fits(found.state, budget ?? peak)) {
+    return mergeCopies(found, found, ({ graph, choices }) =>
+      fits(analyse(sketchLoops(graph, choices), cap), budget ?? peak),
+    );
+  }
+  const uncut = oversized.flatMap((at) => found.state.index.graph.nodes[at]?.id ?? []);
+  throw overBudget(placeLoops(found.graph, found.choices), budget ?? peak, cap, uncut);
+}
+
+/** The cheapest plan with the smallest peak, with copies where they make it smaller. */
+function smallest(graph: Graph, options: SelectOptions): Found {
+  let least: State | undefined;
+  const found = searched(graph, options, (search) => {
+    const lowest = search.leastPeak();
+    least = lowest.state;
+    return search.cheapestAs(lowest);
+  });
+  const more = least && recompute(graph, least);
+  const other =
+    more &&
+    searched(more.graph, options, (search) => search.cheapestAs(search.leastPeakBelow(found.state.peak)));
+  return more && other && isLower(other.state, found.state)
+    ? { ...more, ...other }
+    : { graph, copies: new Map(), ...found };
+}
+
+const isLower = (a: State, b: State): boolean =>
+  a.oversized.length < b.oversized.length || (a.oversized.length === b.oversized.length && a.peak < b.peak);
+
+/** How often more values may be computed again. */
+const ROUNDS = 3;
+
+/** Loops, and the graph that they were found in. */
+type Found = ReturnType<typeof searched> & Recomputing;
+
+/** What a search finds, in a graph with copies of values where that leads lower. */
+function recomputing(
+  graph: Graph,
+  options: SelectOptions,
+  search: (selection: Selection) => PartialPlan,
+): Found {
+  let best = { graph, copies: new Map<ValueId, ValueId>(), ...searched(graph, options, search) };
+  for (let round = 0; round < ROUNDS; round++) {
+    if (options.budget !== undefined && fits(best.state, options.budget)) break;
+    const more = recompute(best.graph, best.state);
+    if (!more) break;
+    const found = searched(more.graph, options, search);
+    if (!isLower(found.state, best.state)) break;
+    best = { graph: more.graph, copies: new Map([...best.copies, ...more.copies]), ...found };
+  }
+  return best;
 }
 
 /**
@@ -42,7 +108,7 @@ export function select(graph: Graph, options: SelectOptions): Choice[] {
  */
 export function smallestPeak(graph: Graph, options: SelectOptions): number {
   checkInputs(graph, options);
-  const { state } = searched(graph, options, (search) => search.leastPeak());
+  const { state } = recomputing(graph, options, (search) => search.leastPeak());
   return state.oversized.length === 0 ? state.peak : Number.POSITIVE_INFINITY;
 }
 
@@ -97,9 +163,8 @@ class Selection {
     return fits(least.state, budget) ? refine(this.#plans, least, budget) : least;
   }
 
-  /** The cheapest plan with the smallest peak that the search reaches. */
-  smallest(): PartialPlan {
-    const least = this.leastPeak();
+  /** The cheapest plan with the peak of another, which nothing lower is known than. */
+  cheapestAs(least: PartialPlan): PartialPlan {
     const budget = least.state.peak;
     if (!fits(least.state, budget)) return least;
     const plan = refine(this.#plans, least, budget);
@@ -112,4 +177,19 @@ class Selection {
   leastPeak(): PartialPlan {
     return this.#beam.leastPeak();
   }
+
+  /** The same, from the cheapest plan below a peak where there is one. */
+  leastPeakBelow(peak: number): PartialPlan {
+    const found = this.#beam.cheapest(peak - 1);
+    if (!found) return this.leastPeak();
+    const small = found.families.map((family) =>
+      this.#plans.remodelled(family, withSmallestChunks(family.model)),
+    );
+    return this.#beam.leastPeak(this.#plans.of(small));
+  }
 }
+
+const withSmallestChunks = (choice: Choice): Choice => {
+  const small = { ...choice, chunkSize: 1 };
+  return choice.inner ? { ...small, inner: choice.inner.map(withSmallestChunks) } : small;
+};

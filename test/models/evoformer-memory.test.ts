@@ -55,6 +55,7 @@ describe('one block of AlphaFold 2, 128 sequences', () => {
   test.each([
     ['min', 256, MIN],
     ['min', 512, MIN],
+    ['20 %', 256, share(0.2)],
     ['20 %', 512, share(0.2)],
   ])(
     "%s at %i residues: within the budget; the smallest peak is below that of OpenFold's loops",
@@ -65,17 +66,18 @@ describe('one block of AlphaFold 2, 128 sequences', () => {
       verify(openFold);
       const loops = openFold.nodes.flatMap((node) => (node.kind === 'loop' ? [node] : []));
       expect(loops.map(({ chunkSize }) => chunkSize)).toEqual(Array(7).fill(4));
-      const theirs = estimate(lower(openFold)).peakBytes;
+      const theirs = estimate(lower(openFold, {}, { inPlace: false })).peakBytes;
+      const inPlace = estimate(lower(openFold)).peakBytes;
       const { planned, unchunked, budgetBytes } = plan(graph, { dims, budget, backend: 'webasm' });
       console.log(
-        `${N_res} residues: unchunked ${mib(unchunked.peakBytes)}, OpenFold's loops ${mib(theirs)}, ` +
+        `${N_res} residues: unchunked ${mib(unchunked.peakBytes)}, OpenFold's loops ${mib(theirs)}, ${mib(inPlace)} in place, ` +
           `autochunk ${name} ${mib(planned.peakBytes)} ` +
           `(${((100 * planned.peakBytes) / theirs).toFixed(1)} % of OpenFold's)`,
       );
       expect(theirs).toBeLessThan(unchunked.peakBytes);
       // Within a budget the compiler takes the cheapest loops, not the lowest peak.
-      if (name === 'min') expect(planned.peakBytes).toBeLessThan(theirs);
-      if (name === 'min' && N_res === 256) expect(planned.peakBytes).toBeLessThanOrEqual(161 * 2 ** 20);
+      if (name === 'min') expect(planned.peakBytes).toBeLessThan(Math.min(0.66 * theirs, inPlace));
+      if (name === 'min' && N_res === 256) expect(planned.peakBytes).toBeLessThanOrEqual(105 * 2 ** 20);
       expect(planned.peakBytes).toBeLessThanOrEqual(budgetBytes);
     },
   );
@@ -84,7 +86,7 @@ describe('one block of AlphaFold 2, 128 sequences', () => {
 test('where nothing is taken over, loops of one multiplication keep one pair representation less whole', () => {
   const kept = { ...graph, inputs: graph.inputs.map(({ donated: _, ...input }) => input) };
   const { planned } = plan(kept, { dims: { N_seq: 128, N_res: 256 }, budget: MIN, backend: 'webasm' });
-  expect(planned.peakBytes).toBeLessThanOrEqual(225 * 2 ** 20);
+  expect(planned.peakBytes).toBeLessThanOrEqual(162 * 2 ** 20);
 });
 
 describe('the small block with 112 residues, on webasm', () => {
