@@ -4,6 +4,7 @@ import { type Contraction, type Cut, isContraction, type NodeCut } from '../ir/f
 import type { Attrs, CarryRole, DType, LoopCarry, Node, OpNode, TensorType, ValueId } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import { LOWEST_F32 } from '../ir/ops/mask.ts';
+import type { Split } from '../ir/ops/op.ts';
 import type { AccessPattern, AxisTerm } from '../ir/pattern.ts';
 import { derived } from './derived.ts';
 import { type GraphIndex, patternOf, setPattern } from './graph-index.ts';
@@ -193,10 +194,11 @@ export function carrySoftmax(node: OpNode, cut: Cut, chunk: Shape, { index, read
   };
 }
 
-const COMBINED: Readonly<Record<'add' | 'maximum' | 'minimum', CarryRole>> = {
+const COMBINED: Readonly<Record<Split['combine'], CarryRole>> = {
   add: 'sum',
   maximum: 'maximum',
   minimum: 'minimum',
+  mergeMoments: 'moments',
 };
 
 /** A contraction over a part of its label, put together with what the parts before it left. */

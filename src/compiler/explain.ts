@@ -12,6 +12,7 @@ import { patternOf } from './graph-index.ts';
 import { order } from './order.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
 import { type Rejection, searchRegions } from './search.ts';
+import { separateNorms } from './separate-norms.ts';
 import { simplify } from './simplify.ts';
 import { specialise } from './specialise.ts';
 import { analyse, type State } from './state.ts';
@@ -94,7 +95,10 @@ export interface AxisExplanation {
  * @throws UserError for a name that no node has, for dimensions that do not fit, and for a cap that cannot be kept.
  */
 export function explain(graph: Graph, options: PlanOptions, names: readonly string[] = []): Explanation {
-  const whole = analyse(order(simplify(specialise(graph, options.dims))), Number.POSITIVE_INFINITY);
+  const whole = analyse(
+    order(separateNorms(simplify(specialise(graph, options.dims)))),
+    Number.POSITIVE_INFINITY,
+  );
   const asked = names.map((name) => findNode(whole.index.graph, name));
   const least = plan(graph, { ...options, budget: { kind: 'min' } });
   const { chosen, unmet } = choose(graph, options, least);

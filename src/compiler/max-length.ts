@@ -8,6 +8,7 @@ import { lower } from './lower.ts';
 import { order } from './order.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
 import { smallestPeak } from './select.ts';
+import { separateNorms } from './separate-norms.ts';
 import { simplify } from './simplify.ts';
 import { specialise } from './specialise.ts';
 
@@ -144,7 +145,7 @@ class Probe {
       const { weights } = costModel;
       const options = { budget: undefined, cap: this.#cap, weights, signal, splitReductions };
       try {
-        return smallestPeak(order(this.graphAt(length)), options);
+        return smallestPeak(order(separateNorms(this.graphAt(length))), options);
       } catch (error) {
         if (error instanceof UserError) return Number.POSITIVE_INFINITY;
         throw error;

@@ -16,6 +16,7 @@ import { reportLoops } from './report.ts';
 import type { Rejection } from './search.ts';
 import { programSeconds } from './seconds.ts';
 import { selectRecomputing } from './select.ts';
+import { separateNorms } from './separate-norms.ts';
 import { simplify } from './simplify.ts';
 import { skipMasked } from './skip-masked.ts';
 import { specialise } from './specialise.ts';
@@ -69,7 +70,8 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const unchunkedProgram = pass('lower unchunked', () => lower(whole, {}, { inPlace: false }));
   const unchunked = pass('estimate', () => estimate(unchunkedProgram));
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
-  const ordered = graphPass('order', () => orderFor(budget, whole, unchunked.peakBytes));
+  const apart = graphPass('separate norms', () => separateNorms(whole));
+  const ordered = graphPass('order', () => orderFor(budget, apart, unchunked.peakBytes));
   const { graph: searched, choices } = pass('search and select', () =>
     options.choose
       ? { graph: ordered, choices: options.choose(ordered) }

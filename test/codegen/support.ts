@@ -240,6 +240,9 @@ export function everyOp(): Plan {
     'avgPool2d_: f32[1, 2, 1, 4] = avgPool2d(image) {kernel: [3, 1], stride: [1, 1], padding: [0, 0], countIncludePad: true}',
     'upsampleNearest2d_: f32[1, 2, 6, 8] = upsampleNearest2d(image) {scale: 2}',
     'groupNorm_: f32[1, 2, 3, 4] = groupNorm(image, two, two) {channelsPerGroup: 1, epsilon: 0.00001}',
+    'moments: f32[1, 2, 3] = groupMoments(image) {channelsPerGroup: 1}',
+    'merged: f32[1, 2, 3] = mergeMoments(moments, moments)',
+    'normalised: f32[1, 2, 3, 4] = groupNormalise(image, merged, two, two) {channelsPerGroup: 1, epsilon: 0.00001}',
   ];
   const outputs = lines.map((line) => line.split(':')[0] as string);
   const text = `graph "every op" {

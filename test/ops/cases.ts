@@ -341,6 +341,24 @@ const groupNormCases = (
   ];
 });
 
+const momentCases = groupNormCases.flatMap(({ operands, attrs }): OpCase[] => {
+  const [image, weight, bias] = operands as [
+    OpCase['operands'][0],
+    OpCase['operands'][0],
+    OpCase['operands'][0],
+  ];
+  const { channelsPerGroup } = attrs as { channelsPerGroup: number };
+  const moments = operand(
+    [image.shape[0] as number, (image.shape[1] as number) / channelsPerGroup, 3],
+    'positive',
+  );
+  return [
+    make('groupMoments', [image], { channelsPerGroup }),
+    make('groupNormalise', [image, moments, weight, bias], attrs),
+    make('mergeMoments', [moments, moments]),
+  ];
+});
+
 const visionCases: OpCase[] = [
   ...convCases,
   ...transposeCases,
@@ -355,6 +373,7 @@ const visionCases: OpCase[] = [
   make('upsampleNearest2d', [operand([1, 1, 1, 7])], { scale: 3 }),
   make('upsampleNearest2d', [operand([1, 2, 3, 2])], { scale: 1 }),
   ...groupNormCases,
+  ...momentCases,
   make('geglu', [operand([3, 10])]),
   make('geglu', [operand([2, 3, 4, 14])]),
   make('geglu', [operand([38], 'extreme')]),

@@ -218,6 +218,7 @@ describe.each(testBackends)('kernels on %s', (backend) => {
       maxPool2d: [image],
       avgPool2d: [image],
       groupNorm: [image, row, row],
+      groupNormalise: [image, device.upload([1, 2, 3, 4, 5, 6, 7, 8, 9], [3, 1, 3]), row, row],
       pad: [x],
       leakyRelu: [x],
     };
@@ -228,6 +229,7 @@ describe.each(testBackends)('kernels on %s', (backend) => {
       maxPool2d: { kernel: [2, 1], stride: [1, 1] },
       avgPool2d: { kernel: [2, 1], stride: [1, 1] },
       groupNorm: { channelsPerGroup: 3 },
+      groupNormalise: { channelsPerGroup: 3 },
       pad: { before: [1, 0], after: [0, 2] },
     };
     const withDefaults = allOps().filter((def) => def.defaults);

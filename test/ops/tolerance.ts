@@ -89,6 +89,9 @@ const TOLERANCE: Readonly<Record<string, Tolerance>> = {
     absolute: 3e-6,
     why: 'a sum of up to 1030 squares',
   },
+  groupMoments: { relative: 1e-5, absolute: 3e-6, why: 'as groupNorm' },
+  groupNormalise: { relative: 1e-5, absolute: 3e-6, why: 'as groupNorm' },
+  mergeMoments: { relative: 1e-5, absolute: 3e-6, why: 'as groupNorm' },
   groupNorm: { relative: 1e-5, absolute: 3e-6, why: 'a sum of up to 5115 squares' },
   rmsNorm: { relative: 1e-5, absolute: 0, why: 'a sum of up to 1030 squares' },
 };

@@ -5,24 +5,24 @@ import { check, type OpDef } from './op.ts';
 import { axes, axisNames, count, markWhole, numberAttr, take } from './support.ts';
 
 /** Groups are told by their size, so that a part of the groups has the same attributes as all of them. */
-function groupsOf([x, ...parameters]: readonly [TensorType, ...TensorType[]], attrs: Attrs) {
+export function groupsOf(
+  op: string,
+  [x, ...parameters]: readonly [TensorType, ...TensorType[]],
+  attrs: Attrs,
+) {
   const { shape } = x;
   check(
     shape.length >= 2 && shape.length <= 4,
-    'groupNorm',
+    op,
     () => `expected [batch, channels] with up to two more axes, got ${printShape(shape)}`,
   );
   const size = numberAttr(attrs, 'channelsPerGroup');
   const groups = divDims(shape[1] as number | string, size);
-  check(
-    groups !== undefined,
-    'groupNorm',
-    () => `${shape[1]} channels are no whole number of groups of ${size}`,
-  );
+  check(groups !== undefined, op, () => `${shape[1]} channels are no whole number of groups of ${size}`);
   for (const parameter of parameters) {
     check(
       parameter.shape.length === 1 && parameter.shape[0] === shape[1],
-      'groupNorm',
+      op,
       () => `expected parameters [${shape[1]}] for ${printShape(shape)}, got ${printShape(parameter.shape)}`,
     );
   }
@@ -35,11 +35,11 @@ const groupNorm: OpDef = {
   defaults: { epsilon: 1e-5 },
   infer(operands, attrs) {
     const taken = take('groupNorm', operands, 3);
-    groupsOf(taken, attrs);
+    groupsOf('groupNorm', taken, attrs);
     return { shape: taken[0].shape, dtype: 'f32' };
   },
   access(operands, attrs, out) {
-    const { groups, size } = groupsOf(take('groupNorm', operands, 3), attrs);
+    const { groups, size } = groupsOf('groupNorm', take('groupNorm', operands, 3), attrs);
     const rest = axisNames(out.shape.length - 2);
     const image = axes(
       'batch',

@@ -8,6 +8,7 @@ import { generateOps } from './generate.ts';
 import { groupNormOps } from './group-norm.ts';
 import { maskOps } from './mask.ts';
 import { matmulOps } from './matmul.ts';
+import { momentOps } from './moments.ts';
 import { normOps } from './norm.ts';
 import type { OpDef } from './op.ts';
 import { padOps } from './pad.ts';
@@ -36,6 +37,7 @@ const registry = new Map<string, OpDef>(
     convOps,
     poolOps,
     groupNormOps,
+    momentOps,
     padOps,
   ]
     .flat()

@@ -14,7 +14,7 @@ export type Backend = 'webgpu' | 'webasm' | 'cpu';
 /** How an op over some of the elements that it contracts counts towards the op over all of them. */
 export interface Split {
   /** Puts the parts together; associative and commutative, up to rounding. */
-  readonly combine: 'add' | 'maximum' | 'minimum';
+  readonly combine: 'add' | 'maximum' | 'minimum' | 'mergeMoments';
   /** What parts are added to at first: no result of any part. */
   readonly init: number;
   /** What makes a part, where it is not the op itself: of the first operands. */

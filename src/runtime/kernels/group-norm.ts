@@ -12,7 +12,7 @@ import { atFirst } from './window.ts';
  * size. What a group adds up, and in which order, does not depend on the other groups.
  */
 
-const channelSums = defineKernel(
+export const channelSums = defineKernel(
   function groupNormSums(
     this: KernelThis,
     a: KernelArray,
@@ -34,7 +34,7 @@ const channelSums = defineKernel(
   ['Integer', 'Integer', 'Integer'],
 );
 
-const groupMean = defineKernel(
+export const groupMean = defineKernel(
   function groupNormMean(
     this: KernelThis,
     a: KernelArray,
@@ -52,7 +52,7 @@ const groupMean = defineKernel(
   ['Integer', 'Number'],
 );
 
-const channelSquares = defineKernel(
+export const channelSquares = defineKernel(
   function groupNormSquares(
     this: KernelThis,
     a: KernelArray,
@@ -126,6 +126,29 @@ export function groupNorm(
   }: ScratchOptions & { readonly channelsPerGroup: number; readonly epsilon?: number },
 ): Tensor {
   const op = 'groupNorm';
+  const { batch, channels, groups, rows, columns, length } = expectGroups(op, x, channelsPerGroup);
+  for (const parameter of [weight, bias]) expectShape(op, 'a parameter', parameter, [channels]);
+  expectShape(op, 'a result', into, x.shape);
+  expect(scratch.length === 3, op, () => `expected 3 scratch tensors, got ${scratch.length}`);
+  const [sums, mean, scale] = scratch.map((tensor, i) => {
+    expectShape(op, 'scratch', tensor, [batch, i === 0 ? channels : groups]);
+    return tensor.view;
+  }) as [StorageView, StorageView, StorageView];
+  const { device } = into;
+  for (let n = 0; n < batch; n++) {
+    const one = ({ storage, layout }: StorageView): StorageView => ({ storage, layout: atFirst(layout, n) });
+    const image = imageOf(x.view, n);
+    device.dispatch(channelSums, one(sums), [image], [channelsPerGroup, rows, columns]);
+    device.dispatch(groupMean, one(mean), [image, one(sums)], [channelsPerGroup, length]);
+    device.dispatch(channelSquares, one(sums), [image, one(mean)], [channelsPerGroup, rows, columns]);
+    device.dispatch(groupScale, one(scale), [one(sums)], [channelsPerGroup, length, epsilon]);
+  }
+  applyGroups(into, x.view, mean, scale, weight, bias, channelsPerGroup);
+  return into;
+}
+
+/** Checks that x is [n, c, …] in whole groups of channels, and says how many of everything there are. */
+export function expectGroups(op: string, x: Tensor, channelsPerGroup: number) {
   const [batch, channels, ...inner] = x.shape as readonly [number, number, ...number[]];
   expect(
     x.shape.length >= 2 && x.shape.length <= 4 && channels % channelsPerGroup === 0,
@@ -134,27 +157,29 @@ export function groupNorm(
       `expected [batch, channels, …] in groups of ${channelsPerGroup} channels, got ${printShape(x.shape)}`,
   );
   x.shape.forEach((_, axis) => void expectElements(op, x, axis));
-  for (const parameter of [weight, bias]) expectShape(op, 'a parameter', parameter, [channels]);
-  expectShape(op, 'a result', into, x.shape);
-  const groups = channels / channelsPerGroup;
-  expect(scratch.length === 3, op, () => `expected 3 scratch tensors, got ${scratch.length}`);
-  const [sums, mean, scale] = scratch.map((tensor, i) => {
-    expectShape(op, 'scratch', tensor, [batch, i === 0 ? channels : groups]);
-    return tensor.view;
-  }) as [StorageView, StorageView, StorageView];
-  const { device } = into;
-  const source = x.view;
   const [rows, columns] = inner.length === 2 ? (inner as [number, number]) : [1, inner[0] ?? 1];
-  const length = channelsPerGroup * rows * columns;
-  for (let n = 0; n < batch; n++) {
-    const one = ({ storage, layout }: StorageView): StorageView => ({ storage, layout: atFirst(layout, n) });
-    const image = { storage: source.storage, layout: threeAxes(atFirst(source.layout, n)) };
-    device.dispatch(channelSums, one(sums), [image], [channelsPerGroup, rows, columns]);
-    device.dispatch(groupMean, one(mean), [image, one(sums)], [channelsPerGroup, length]);
-    device.dispatch(channelSquares, one(sums), [image, one(mean)], [channelsPerGroup, rows, columns]);
-    device.dispatch(groupScale, one(scale), [one(sums)], [channelsPerGroup, length, epsilon]);
-  }
-  const shape = [batch, groups, channelsPerGroup, ...inner];
+  const groups = channels / channelsPerGroup;
+  return { batch, channels, groups, rows, columns, length: channelsPerGroup * rows * columns };
+}
+
+/** One image of a batch, [channels, rows, columns]. */
+export const imageOf = ({ storage, layout }: StorageView, n: number): StorageView => ({
+  storage,
+  layout: threeAxes(atFirst(layout, n)),
+});
+
+/** Shifts and scales groups of channels by [n, groups], then multiplies by weight and adds bias, both by channel. */
+export function applyGroups(
+  into: Tensor,
+  source: StorageView,
+  mean: StorageView,
+  scale: StorageView,
+  weight: Tensor,
+  bias: Tensor,
+  channelsPerGroup: number,
+): void {
+  const [batch, channels, ...inner] = into.shape as readonly [number, number, ...number[]];
+  const shape = [batch, channels / channelsPerGroup, channelsPerGroup, ...inner];
   const ofGroup = ({ storage, layout }: StorageView): StorageView => ({
     storage,
     layout: expanded(trailingOnes(layout, inner.length + 1), shape),
@@ -167,14 +192,13 @@ export function groupNorm(
     storage,
     layout: splitAxis(layout, 1, channelsPerGroup),
   });
-  dispatchFolded(device, apply, grouped(into.view), [
+  dispatchFolded(into.device, apply, grouped(into.view), [
     grouped(source),
     ofGroup(mean),
     ofGroup(scale),
     ofChannel(weight.view),
     ofChannel(bias.view),
   ]);
-  return into;
 }
 
 /** [channels, rows, columns], where rows may have to be added. */

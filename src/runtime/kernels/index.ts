@@ -26,6 +26,7 @@ export { constant, full, iota } from './generate.ts';
 export { groupNorm } from './group-norm.ts';
 export { causalMask } from './mask.ts';
 export { linear, matmul } from './matmul.ts';
+export { groupMoments, groupNormalise, mergeMoments } from './moments.ts';
 export { layerNorm, rmsNorm } from './norm.ts';
 export type { KernelOptions, ScratchOptions } from './options.ts';
 export { pad } from './pad.ts';

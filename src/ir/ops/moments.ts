@@ -1,0 +1,152 @@
+import { type Dim, divDims, printShape, type Shape } from '../dims.ts';
+import type { Attrs, TensorType } from '../node.ts';
+import { pattern } from '../pattern.ts';
+import { groupsOf } from './group-norm.ts';
+import { check, type OpDef, type RefTensor } from './op.ts';
+import { axes, axisNames, count, numberAttr, take } from './support.ts';
+
+/** Moments of a group: how many elements, their mean, and the sum of their squared distances from it. */
+const MOMENTS = 3;
+
+const momentsShape = ([batch, channels]: Shape, attrs: Attrs): Shape => [
+  batch as Dim,
+  divDims(channels as Dim, numberAttr(attrs, 'channelsPerGroup')) as Dim,
+  MOMENTS,
+];
+
+const groupMoments: OpDef = {
+  name: 'groupMoments',
+  summary: 'count, mean and sum of squared distances from the mean of groups of channels',
+  infer(operands, attrs) {
+    const taken = take('groupMoments', operands, 1);
+    groupsOf('groupMoments', taken, attrs);
+    return { shape: momentsShape(taken[0].shape, attrs), dtype: 'f32' };
+  },
+  access(operands, attrs, out) {
+    const taken = take('groupMoments', operands, 1);
+    const { groups, size } = groupsOf('groupMoments', taken, attrs);
+    const image = axes('batch', '(group channel!)', axisNames(taken[0].shape.length - 2));
+    return pattern(`${image} -> batch group moment!`, [taken[0].shape], out.shape, {
+      extents: { group: groups, channel: size },
+    });
+  },
+  /** Chan, Golub & LeVeque 1979: no sum of squares, which cancels where the mean is large. */
+  split: () => ({ combine: 'mergeMoments', init: 0 }),
+  flops: (operands) => 6 * count(operands[0]?.shape ?? []),
+  /** Sum of every channel, mean of every group. */
+  scratch(operands, attrs) {
+    const [x] = take('groupMoments', operands, 1);
+    return [x.shape.slice(0, 2), momentsShape(x.shape, attrs).slice(0, 2)];
+  },
+  reference(operands, attrs, shape) {
+    const [x] = take('groupMoments', operands, 1);
+    const length = numberAttr(attrs, 'channelsPerGroup') * count(x.shape.slice(2));
+    const out = new Float64Array(count(shape));
+    for (let group = 0; group * MOMENTS < out.length; group++) {
+      const elements = x.data.subarray(group * length, (group + 1) * length);
+      const mean = elements.reduce((a, b) => a + b, 0) / length;
+      const squares = elements.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+      out.set([length, mean, squares], group * MOMENTS);
+    }
+    return out;
+  },
+};
+
+const mergeMoments: OpDef = {
+  name: 'mergeMoments',
+  summary: 'moments of two sets of elements together, from those of each',
+  infer(operands) {
+    const [a, b] = take('mergeMoments', operands, 2);
+    check(
+      a.shape.length === 3 && a.shape[2] === MOMENTS && printShape(a.shape) === printShape(b.shape),
+      'mergeMoments',
+      () =>
+        `expected moments [n, groups, ${MOMENTS}] of one shape, got ${printShape(a.shape)} and ${printShape(b.shape)}`,
+    );
+    return { shape: a.shape, dtype: 'f32' };
+  },
+  access(operands, _attrs, out) {
+    const names = 'batch group moment!';
+    return pattern(
+      `${names}, ${names} -> ${names}`,
+      operands.map(({ shape }) => shape),
+      out.shape,
+    );
+  },
+  flops: (_operands, _attrs, out) => 4 * count(out.shape),
+  reference(operands, _attrs, shape) {
+    const [a, b] = take('mergeMoments', operands, 2);
+    const out = new Float64Array(count(shape));
+    for (let at = 0; at < out.length; at += MOMENTS) {
+      const [n, mean, squares] = a.data.subarray(at, at + MOMENTS) as unknown as [number, number, number];
+      const [m, other, more] = b.data.subarray(at, at + MOMENTS) as unknown as [number, number, number];
+      const total = n + m;
+      const apart = other - mean;
+      const share = total === 0 ? 0 : m / total;
+      out.set([total, mean + apart * share, squares + more + apart * apart * n * share], at);
+    }
+    return out;
+  },
+};
+
+const groupNormalise: OpDef = {
+  name: 'groupNormalise',
+  summary: 'groups of channels shifted and scaled by their moments, then weight and bias by channel',
+  defaults: { epsilon: 1e-5 },
+  infer(operands, attrs) {
+    check(
+      operands.length === 4,
+      'groupNormalise',
+      () => `expected an image, moments, a weight and a bias, got ${operands.length} operands`,
+    );
+    const [x, moments, weight, bias] = operands as readonly [TensorType, TensorType, TensorType, TensorType];
+    groupsOf('groupNormalise', [x, weight, bias], attrs);
+    const expected = momentsShape(x.shape, attrs);
+    check(
+      printShape(moments.shape) === printShape(expected),
+      'groupNormalise',
+      () => `expected moments ${printShape(expected)}, got ${printShape(moments.shape)}`,
+    );
+    return { shape: x.shape, dtype: 'f32' };
+  },
+  access(operands, attrs, out) {
+    const [x, , weight, bias] = operands as readonly [TensorType, TensorType, TensorType, TensorType];
+    const { groups, size } = groupsOf('groupNormalise', [x, weight, bias], attrs);
+    const image = axes('batch', '(group channel!)', axisNames(out.shape.length - 2));
+    const parameter = '(group channel!)';
+    return pattern(
+      `${image}, batch group moment!, ${parameter}, ${parameter} -> ${image}`,
+      operands.map(({ shape }) => shape),
+      out.shape,
+      { extents: { group: groups, channel: size } },
+    );
+  },
+  flops: (_operands, _attrs, out) => 4 * count(out.shape),
+  inPlace: [0],
+  /** Reciprocal standard deviation of every group. */
+  scratch: (_operands, attrs, out) => [momentsShape(out.shape, attrs).slice(0, 2)],
+  reference(operands, attrs, shape) {
+    const [x, moments, weight, bias] = operands as unknown as readonly [
+      RefTensor,
+      RefTensor,
+      RefTensor,
+      RefTensor,
+    ];
+    const inner = count(shape.slice(2));
+    const length = numberAttr(attrs, 'channelsPerGroup') * inner;
+    const channels = shape[1] as number;
+    return x.data.map((value, flat) => {
+      const at = Math.floor(flat / length) * MOMENTS;
+      const [n, mean, squares] = moments.data.subarray(at, at + MOMENTS) as unknown as [
+        number,
+        number,
+        number,
+      ];
+      const scale = 1 / Math.sqrt(squares / n + numberAttr(attrs, 'epsilon'));
+      const channel = Math.floor(flat / inner) % channels;
+      return (value - mean) * scale * (weight.data[channel] as number) + (bias.data[channel] as number);
+    });
+  },
+};
+
+export const momentOps: readonly OpDef[] = [groupMoments, mergeMoments, groupNormalise];
