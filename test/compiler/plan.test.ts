@@ -200,6 +200,7 @@ describe('plan', () => {
         "simplify",
         "lower unchunked",
         "estimate",
+        "separate norms",
         "order",
         "search and select",
         "place loops",

@@ -75,22 +75,25 @@ export const channelSquares = defineKernel(
   ['Integer', 'Integer', 'Integer'],
 );
 
-const groupScale = defineKernel(
-  function groupNormScale(
-    this: KernelThis,
-    squares: KernelArray,
-    perGroup: number,
-    length: number,
-    epsilon: number,
-  ): number {
+const groupSquares = defineKernel(
+  function groupNormGroupSquares(this: KernelThis, squares: KernelArray, perGroup: number): number {
     let total = 0;
     for (let i = 0; i < perGroup; i++) {
       total += squares[0]![0]![this.thread.x * perGroup + i]!;
     }
-    return 1 / Math.sqrt(total / length + epsilon);
+    return total;
   },
   1,
-  ['Integer', 'Number', 'Number'],
+  ['Integer'],
+);
+
+/** Apart from the sum before it, so that the sum is rounded as it is where the moments of a group are kept. */
+const groupScale = defineKernel(
+  function groupNormScale(this: KernelThis, squares: KernelArray, length: number, epsilon: number): number {
+    return 1 / Math.sqrt(squares[this.thread.z]![this.thread.y]![this.thread.x]! / length + epsilon);
+  },
+  1,
+  ['Number', 'Number'],
 );
 
 const apply = defineKernel(function groupNorm(
@@ -141,7 +144,8 @@ export function groupNorm(
     device.dispatch(channelSums, one(sums), [image], [channelsPerGroup, rows, columns]);
     device.dispatch(groupMean, one(mean), [image, one(sums)], [channelsPerGroup, length]);
     device.dispatch(channelSquares, one(sums), [image, one(mean)], [channelsPerGroup, rows, columns]);
-    device.dispatch(groupScale, one(scale), [one(sums)], [channelsPerGroup, length, epsilon]);
+    device.dispatch(groupSquares, one(scale), [one(sums)], [channelsPerGroup]);
+    device.dispatch(groupScale, one(scale), [one(scale)], [length, epsilon]);
   }
   applyGroups(into, x.view, mean, scale, weight, bias, channelsPerGroup);
   return into;
