@@ -42,19 +42,21 @@ export function select(graph: Graph, options: SelectOptions): Choice[] {
 export function selectRecomputing(graph: Graph, options: SelectOptions): Chosen {
   checkInputs(graph, options);
   const { budget, cap } = options;
-  const found =
-    budget === undefined
-      ? smallest(graph, options)
-      : recomputing(graph, options, (search) => search.within(budget));
-  const { peak, oversized } = found.state;
-  if (fits(found.state, budget ?? peak)) {
-    return mergeCopies(found, found, ({ graph, choices }) =>
-      fits(analyse(sketchLoops(graph, choices), cap), budget ?? peak),
-    );
+  const within = budget === undefined ? undefined : recomputing(graph, options, (one) => one.within(budget));
+  if (budget !== undefined && within && fits(within.state, budget)) {
+    return withFewCopies(within, budget, cap);
   }
-  const uncut = oversized.flatMap((at) => found.state.index.graph.nodes[at]?.id ?? []);
-  throw overBudget(placeLoops(found.graph, found.choices), budget ?? peak, cap, uncut);
+  const least = smallest(graph, options);
+  const { peak, oversized } = least.state;
+  const chosen = withFewCopies(least, peak, cap);
+  if (fits(least.state, budget ?? peak)) return chosen;
+  const uncut = oversized.flatMap((at) => least.state.index.graph.nodes[at]?.id ?? []);
+  throw overBudget(placeLoops(chosen.graph, chosen.choices), budget ?? peak, cap, uncut);
 }
+
+/** Without the copies that a plan does not need to stay within a budget. */
+const withFewCopies = (found: Found, budget: number, cap: number): Chosen =>
+  mergeCopies(found, found, ({ graph, choices }) => fits(analyse(sketchLoops(graph, choices), cap), budget));
 
 /** The cheapest plan with the smallest peak, with copies where they make it smaller. */
 function smallest(graph: Graph, options: SelectOptions): Found {
