@@ -126,7 +126,13 @@ export const STATEMENTS: readonly Statement[] = [
       shape: x.shape,
     };
   },
-  (at, x) => (x.shape.length < 2 ? undefined : { call: at.call('causalMask', x.name), shape: x.shape }),
+  (at, x, next) => {
+    if (x.shape.length < 2) return undefined;
+    const masked = at.call('causalMask', x.name);
+    // The lowest float32 in a sum leaves the range of float32, or does not, depending on how the sum is made.
+    const call = next(2) === 0 ? at.call('softmax', masked, -1) : at.call('mul', masked, 2 ** -90);
+    return { call, shape: x.shape };
+  },
   (at, x, next) => {
     if (x.shape.length === 0) return undefined;
     const axis = next(x.shape.length);
