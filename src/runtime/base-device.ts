@@ -8,7 +8,14 @@ import { type Profile, Profiler } from './profile.ts';
 import { ActiveRun } from './run.ts';
 import type { Storage } from './storage.ts';
 import { Tensor } from './tensor.ts';
-import type { Convolution, KernelChoice, LanewiseProduct, Product, TunedKernels } from './tuned.ts';
+import type {
+  Convolution,
+  KernelChoice,
+  LanewiseProduct,
+  Product,
+  SoftmaxRows,
+  TunedKernels,
+} from './tuned.ts';
 import { gather, runs, sameView, span, toView3, type View3 } from './view3.ts';
 
 type OnKernel = (name: string, from: number, to: number, shape: readonly number[]) => void;
@@ -126,6 +133,7 @@ export abstract class BaseDevice<Handle> implements Device {
         multiply: (product) => this.#multiply(own, product),
         multiplyLanes: (product) => this.#multiplyLanes(own, product),
         convolve: (convolution) => this.#convolve(own, convolution),
+        ...(own.softmax ? { softmax: (rows) => this.#softmax(own, rows) } : {}),
       };
     }
     return this.#tuned;
@@ -319,6 +327,16 @@ export abstract class BaseDevice<Handle> implements Device {
     if (isEmpty(bound.out)) return;
     this.calls.tuned++;
     this.#timed(name, bound.out, () => own.convolve(bound));
+  }
+
+  #softmax(own: TunedKernels<BoundView<Handle>>, { out, x }: SoftmaxRows<StorageView>): void {
+    this.#mustBeOpen();
+    const name = 'softmax';
+    if (!sameView(toView3(x.layout), toView3(out.layout))) noOverwriting(name, out, [x]);
+    const rows = { out: this.#bound(name, out), x: this.#bound(name, x) };
+    if (isEmpty(rows.out)) return;
+    this.calls.tuned++;
+    this.#timed(name, rows.out, () => own.softmax?.(rows));
   }
 
   /** Called by a storage that was freed. */

@@ -46,6 +46,12 @@ export interface Convolution<View> {
   readonly accumulate?: boolean;
 }
 
+/** Softmax over the last of three axes, along which elements lie next to each other; `out` may be the view `x`. */
+export interface SoftmaxRows<View> {
+  readonly out: View;
+  readonly x: View;
+}
+
 /** What a device computes by itself, each operation being what several ops come down to. */
 export interface TunedKernels<View> {
   /** For reports, such as `GEMM`. */
@@ -54,4 +60,6 @@ export interface TunedKernels<View> {
   multiplyLanes(product: LanewiseProduct<View>): void;
   /** Products are added over kernel rows, kernel columns and channels, in this order; taps outside the image count as 0. */
   convolve(convolution: Convolution<View>): void;
+  /** A row has the same bits whatever rows are computed with it, and with zeros for weights at its end or without them. */
+  softmax?(rows: SoftmaxRows<View>): void;
 }

@@ -1,4 +1,4 @@
-import type { WasmFunctionEmitter, WasmModuleBuilder } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
+import { type WasmFunctionEmitter, WasmModuleBuilder } from 'gpu.js/src/backend/web-assembly/wasm-builder.js';
 import { invariant } from '../../errors.ts';
 import { loadSplat } from './load-splat.ts';
 
@@ -195,6 +195,21 @@ export function emitVectorMath(em: WasmFunctionEmitter, name: string, lanes: num
   const emit = OWN.get(name.slice(PREFIX.length));
   emit?.(em, lanes);
   return emit !== undefined;
+}
+
+/**
+ * `Math.exp` and the like of the four lanes in local `x`, for a function of a module that gpu.js does not make: instructions
+ * that leave the result, and how many locals of four lanes they use, from `first` on.
+ */
+export function inlineMath(
+  name: 'exp' | 'log' | 'tanh',
+  x: number,
+  first: number,
+): { readonly code: readonly number[]; readonly locals: number } {
+  const params = new Array<'v128'>(first).fill('v128');
+  const em = new WasmModuleBuilder().addFunction(name, { params, results: ['v128'] });
+  emitVectorMath(em, PREFIX + name, x);
+  return { code: em.bytes, locals: em.addLocal('v128') - first };
 }
 
 /** Adds the `Math.*` functions of one element to a module: our own where we have one, else an import of JavaScript's. */

@@ -1,5 +1,5 @@
 import { invariant } from '../../errors.ts';
-import { expandLayout, foldAxes, type Layout } from '../../layout/layout.ts';
+import { expandLayout, foldAxes, type Layout, permuteLayout } from '../../layout/layout.ts';
 import type { Device, StorageView } from '../device.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
@@ -83,7 +83,21 @@ export function expanded(layout: Layout, shape: readonly number[]): Layout {
   return result;
 }
 
-/** Runs a kernel over every element of `out`; all views have its shape. */
+/** Neighbouring axes merged; where more than `rank` are left, the shortest but for the last come first. */
+function longestAxesLast(layouts: readonly Layout[], rank: number): readonly Layout[] {
+  const folded = foldAxes(layouts);
+  const extents = folded[0]?.shape ?? [];
+  const last = extents.length - 1;
+  if (extents.length <= rank) return folded;
+  const byLength = [...extents.keys()]
+    .slice(0, last)
+    .sort((a, b) => (extents[a] as number) - (extents[b] as number));
+  const outer = byLength.slice(0, extents.length - rank);
+  const axes = [...outer, ...[...extents.keys()].filter((axis) => !outer.includes(axis))];
+  return folded.map((layout) => permuteLayout(layout, axes));
+}
+
+/** Runs a kernel over every element of `out`, in any order; all views have its shape. */
 export function dispatchFolded(
   device: Device,
   kernel: Kernel,
@@ -91,7 +105,8 @@ export function dispatchFolded(
   arrays: readonly StorageView[],
   scalars: readonly number[] = [],
 ): void {
-  forEachFolded([out.layout, ...arrays.map((array) => array.layout)], 3, ([target, ...sources]) => {
+  const layouts = longestAxesLast([out.layout, ...arrays.map((array) => array.layout)], 3);
+  forEachFolded(layouts, 3, ([target, ...sources]) => {
     device.dispatch(
       kernel,
       { storage: out.storage, layout: target as Layout },

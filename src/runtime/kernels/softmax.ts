@@ -1,7 +1,16 @@
+import type { Layout } from '../../layout/layout.ts';
 import type { StorageView } from '../device.ts';
 import { defineKernel, type Kernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { dispatchFolded, dispatchLines, repeatAlong } from './fold.ts';
+import {
+  append,
+  axesOf,
+  dispatchFolded,
+  dispatchLines,
+  forEachFolded,
+  repeatAlong,
+  withoutAxis,
+} from './fold.ts';
 import { expectAxis, expectElements, expectShape, type ScratchOptions, scratchOf } from './options.ts';
 import { lineMax } from './reduce.ts';
 
@@ -44,16 +53,35 @@ const logarithms = defineKernel(function logSoftmax(
   );
 }, 3);
 
+/** Computes rows whose elements lie next to each other by what the device has for them; false where it has nothing. */
+function byRows(x: Tensor, into: Tensor, axis: number): boolean {
+  const softmax = into.device.tuned?.softmax;
+  const source = x.view;
+  const target = into.view;
+  const isDense = ({ layout }: StorageView): boolean => layout.strides[axis] === 1;
+  if (!softmax || !isDense(source) || !isDense(target)) return false;
+  const line = axesOf(source.layout, axis, axis + 1);
+  const rows = [target, source].map(({ layout }) => withoutAxis(layout, axis));
+  forEachFolded(rows, 2, ([out, from]) => {
+    softmax({
+      out: { storage: target.storage, layout: append(out as Layout, line) },
+      x: { storage: source.storage, layout: append(from as Layout, line) },
+    });
+  });
+  return true;
+}
+
 type SoftmaxOptions = ScratchOptions & { readonly axis: number };
 
 const overLines =
-  (op: string, apply: Kernel) =>
+  (op: string, apply: Kernel, tuned?: typeof byRows) =>
   (x: Tensor, { into, scratch, axis }: SoftmaxOptions): Tensor => {
     expectAxis(op, x, axis);
     expectElements(op, x, axis);
     expectShape(op, 'a result', into, x.shape);
     const length = x.shape[axis] as number;
     const [max, sum] = scratchOf(op, scratch, 2, x.shape.toSpliced(axis, 1)) as [StorageView, StorageView];
+    if (tuned?.(x, into, axis)) return into;
     const source = x.view;
     const { device } = into;
     dispatchLines(device, lineMax, max, source, axis, [], [length]);
@@ -67,7 +95,7 @@ const overLines =
   };
 
 /** Exponentials along `axis`, scaled to sum 1. Scratch: the maximum and the sum of every line. */
-export const softmax = overLines('softmax', normalise);
+export const softmax = overLines('softmax', normalise, byRows);
 
 /** Logarithms of {@link softmax}, without computing it. Scratch: the maximum and the sum of every line. */
 export const logSoftmax = overLines('logSoftmax', logarithms);

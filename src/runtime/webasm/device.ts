@@ -8,6 +8,7 @@ import type { View3 } from '../view3.ts';
 import { Arena } from './arena.ts';
 import { GemmExecutor } from './gemm/executor.ts';
 import { WORKSPACE_BYTES } from './gemm/module.ts';
+import { SoftmaxExecutor } from './rows/softmax.ts';
 import { Runner } from './runner.ts';
 import { MOST_BY_DEFAULT, type ThreadHost } from './threads/host.ts';
 
@@ -155,11 +156,13 @@ export class WebasmDevice extends BaseDevice<number> {
   }
 
   #tunedKernels(): TunedKernels<BoundView<number>> {
-    const gemm = new GemmExecutor({
+    const options = {
       runner: this.#runner,
       maximumPages: MAX_PAGES,
       block: PARAMETER_BLOCK.address,
-    });
+    };
+    const gemm = new GemmExecutor(options);
+    const softmax = new SoftmaxExecutor(options);
     return {
       description: gemm.description,
       multiply: ({ out, a, b, bias, accumulate }) =>
@@ -182,6 +185,7 @@ export class WebasmDevice extends BaseDevice<number> {
           bias: bias && inMemory(bias),
         });
       },
+      softmax: ({ out, x }) => softmax.run({ out: inMemory(out), x: inMemory(x) }),
     };
   }
 

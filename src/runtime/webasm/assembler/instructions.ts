@@ -75,6 +75,16 @@ export const v128 = {
     vector(0x0b),
     memory(2, offset),
   ],
+  /** Stores lane `lane` alone. */
+  storeLane: (address: Int, what: Vector, lane: number, offset = 0): Code => [
+    integer(address),
+    what.code,
+    vector(0x5a),
+    memory(2, offset),
+    lane,
+  ],
+  /** (a, b, mask): a where the mask is set, else b. */
+  select: vectors(0x52),
   /** Lanes 0 to 3 are of `a`, 4 to 7 of `b`. */
   shuffle: (a: Vector, b: Vector, lanes: readonly [number, number, number, number]): Vector =>
     value(
@@ -86,9 +96,23 @@ export const v128 = {
     ),
 };
 
+export const i32x4 = {
+  splat: (of: Int): Vector => value('v128', integer(of), vector(0x11)),
+  /** All ones in the lanes where a < b. */
+  lt: vectors(0x39),
+  constant: (...lanes: readonly [number, number, number, number]): Vector =>
+    value('v128', vector(0x0c), [...new Uint8Array(Int32Array.of(...lanes).buffer)]),
+};
+
 export const f32x4 = {
   add: vectors(0xe4),
   mul: vectors(0xe6),
+  sub: vectors(0xe5),
+  div: vectors(0xe7),
+  /** (a, b): b where a < b, else a: one instruction, unlike a maximum that keeps NaN. */
+  pmax: vectors(0xeb),
+  constant: (lane: number): Vector =>
+    value('v128', vector(0x0c), [...new Uint8Array(Float32Array.of(lane, lane, lane, lane).buffer)]),
   /** a · b + c, rounded once or twice as the machine does it fastest; only where relaxed SIMD is supported. */
   relaxedMadd: vectors(0x105),
 };
