@@ -36,12 +36,17 @@ export class BeamSearch {
     this.#width = options.beam ?? Math.min(WIDEST, Math.max(NARROWEST, width));
   }
 
-  /** Beam search by cost. Every step brings the node at the peak within the budget. */
-  cheapest(budget: number): PartialPlan | undefined {
+  /**
+   * Beam search by cost. Every step brings the node at the peak within the budget. Where no plan gets there, `stuck` is
+   * the last one with a node that no loop brings within it.
+   */
+  cheapest(budget: number): { readonly found: PartialPlan | undefined; readonly stuck: PartialPlan } {
     let beam = [this.#plans.empty];
     let best: PartialPlan | undefined;
+    let stuck = this.#plans.empty;
     const width = this.#width;
     for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
+      stuck = beam[0] as PartialPlan;
       const next = new Map<string, { child: PartialPlan; from: PartialPlan }>();
       for (const from of beam) {
         this.#options.signal?.throwIfAborted();
@@ -60,7 +65,7 @@ export class BeamSearch {
       beam = beam.slice(0, width);
       this.#plans.forget(beam);
     }
-    return best;
+    return { found: best, stuck };
   }
 
   /** Beam search by peak, with the smallest chunks. */

@@ -1,6 +1,14 @@
 import { invariant } from '../errors.ts';
 import { sameShape } from '../ir/dims.ts';
-import type { Cut } from '../ir/flow.ts';
+import {
+  backward,
+  type Cut,
+  contract,
+  type Flow,
+  isContraction,
+  type NodeCut,
+  type Obstacle,
+} from '../ir/flow.ts';
 import { definedBy, type Graph, type OpNode, operandsOf, type TensorType, type ValueId } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import type { AccessPattern } from '../ir/pattern.ts';
@@ -65,20 +73,43 @@ export function patternOf(node: OpNode, types: Pick<GraphIndex['types'], 'get'>)
   return known.pattern;
 }
 
+const flows = new WeakMap<AccessPattern, Map<string, Flow | Obstacle>>();
+
+/** What is read for a cut of a result, or of what an op contracts. Searches ask for the same cuts again and again: each is followed once. */
+export function flowThrough(pattern: AccessPattern, cut: NodeCut): Flow | Obstacle {
+  let known = flows.get(pattern);
+  if (known === undefined) flows.set(pattern, (known = new Map()));
+  const key = isContraction(cut)
+    ? `${cut.contracts} ${cut.multiple}`
+    : `${cut.axis} ${cut.multiple} ${cut.before ?? 0} ${cut.after ?? 0}`;
+  let flow = known.get(key);
+  if (flow === undefined) {
+    flow = isContraction(cut) ? contract(pattern, cut) : backward(pattern, cut);
+    known.set(key, flow);
+  }
+  return flow;
+}
+
+const overwrites = new WeakMap<OpNode, readonly number[]>();
+
 /**
  * The operands that a node may write its result over, if nothing else needs them: those that its op allows and whose axes
  * are those of the result, whatever their extents.
  */
 export function overwritable(node: OpNode, types: Pick<GraphIndex['types'], 'get'>): readonly number[] {
-  const { inPlace } = opDef(node.op);
-  if (!inPlace) return [];
-  const pattern = patternOf(node, types);
-  return inPlace.filter((i) => {
-    const type = types.get(node.operands[i] as ValueId) as TensorType;
-    const axes = pattern?.operands[i];
-    const alike = axes ? sameAxes(axes, pattern.output) : sameShape(type.shape, node.shape);
-    return type.dtype === node.dtype && alike;
-  });
+  let known = overwrites.get(node);
+  if (known === undefined) {
+    const { inPlace = [] } = opDef(node.op);
+    const pattern = inPlace.length > 0 ? patternOf(node, types) : undefined;
+    known = inPlace.filter((i) => {
+      const type = types.get(node.operands[i] as ValueId) as TensorType;
+      const axes = pattern?.operands[i];
+      const alike = axes ? sameAxes(axes, pattern.output) : sameShape(type.shape, node.shape);
+      return type.dtype === node.dtype && alike;
+    });
+    overwrites.set(node, known);
+  }
+  return known;
 }
 
 const sameAxes = (a: AccessPattern['output'], b: AccessPattern['output']): boolean =>

@@ -28,8 +28,9 @@ import {
 } from '../layout/layout.ts';
 import { evalAttrs } from './attrs.ts';
 import { overwritable } from './graph-index.ts';
-import { freshNames } from './names.ts';
+import { freshNames, numbered } from './names.ts';
 import type { Place, Places } from './place.ts';
+import { isSketch, sketchedSteps } from './sketched-steps.ts';
 import { type TakeOver, takeOvers } from './take-over.ts';
 
 /**
@@ -467,15 +468,23 @@ export class Block {
       this.#use(place.storage);
     }
     for (const { id } of definedBy(loop)) outer.set(id, this.place(id));
-    const body = new Block(bodySurroundings(loop, this.#around, this.indirect), outer, {
-      reads: this.#reads && readsInBody(loop),
-    });
-    body.enter(loop);
-    for (const node of loop.body.nodes) body.add(node);
-    body.leave(loop);
-    body.free(new Set());
-    this.#steps.push({ kind: 'loop', loop, steps: body.groups.flat() });
+    this.#steps.push({ kind: 'loop', loop, steps: this.#bodySteps(loop, outer) });
     for (const { id } of definedBy(loop)) this.#copyResults(id);
+  }
+
+  #bodySteps(loop: LoopNode, outer: Places): readonly Step[] {
+    const lowered = (fresh: Surroundings['fresh']): readonly Step[] => {
+      const body = new Block(bodySurroundings(loop, { ...this.#around, fresh }, this.indirect), outer, {
+        reads: this.#reads && readsInBody(loop),
+      });
+      body.enter(loop);
+      for (const node of loop.body.nodes) body.add(node);
+      body.leave(loop);
+      body.free(new Set());
+      return body.groups.flat();
+    };
+    if (!isSketch(loop) || !this.#reads) return lowered(this.#around.fresh);
+    return sketchedSteps(loop, outer, this.indirect, () => lowered(numbered(`${loop.id} `)));
   }
 
   /** A storage for a carried value, filled with what it starts from. */

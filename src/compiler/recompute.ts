@@ -19,33 +19,42 @@ const CHEAP = 10;
 const SMALL = 1 / 64;
 
 /**
- * Gives every reader a copy of the cheap values that are alive at the peak of a plan, where what they are made of is alive
- * there as well: a loop can then compute its part of them instead of reading what has been kept. Values of equal
- * layers are copied alike. Undefined where there is none.
+ * The kinds of cheap values that are alive at the peak of a plan, where what they are made of is alive there as well: a loop
+ * can then compute its part of them instead of reading what has been kept. Equal layers have values of the same kinds.
  *
- * @param state the graph with the loops of the plan
+ * @param state the graph with the loops of the plan, or a few of its layers with them
  */
-export function recompute(graph: Graph, state: State): Recomputing | undefined {
+export function worthCopying(graph: Graph, state: State): ReadonlySet<string> {
   const index = indexGraph(graph);
   const alive = aliveAtPeak(graph, state);
   const isWorthIt = (node: OpNode): boolean =>
     bytesOf(node.shape, {}) >= SMALL * state.peak && alive(node.id) && node.operands.every(alive);
-  const cheap = graph.nodes.filter((node): node is OpNode => node.kind === 'op' && isCheap(node, index));
-  const keys = new Set(cheap.filter(isWorthIt).map((node) => keyOf(node, index)));
-  const copied = new Set(cheap.filter((node) => keys.has(keyOf(node, index))).map(({ id }) => id));
-  if (copied.size === 0) return undefined;
+  return new Set(
+    cheapIn(index)
+      .filter(isWorthIt)
+      .map((node) => keyOf(node, index)),
+  );
+}
+
+/** Gives every reader but the first a copy of its own of the values of some kinds. */
+export function copyValues(graph: Graph, kinds: ReadonlySet<string>): Recomputing {
+  const index = indexGraph(graph);
+  const copied = new Map(
+    cheapIn(index)
+      .filter((node) => kinds.has(keyOf(node, index)))
+      .map((node) => [node.id, node]),
+  );
   const fresh = freshNames(graph);
   const copies = new Map<ValueId, ValueId>();
   const read = new Set<ValueId>();
-  const known = new Map(cheap.map((node) => [node.id, node]));
   const nodes = graph.nodes.flatMap((node): readonly Node[] => {
     if (node.kind === 'loop') return [node];
     const made: OpNode[] = [];
     const own = new Map<ValueId, ValueId>();
     for (const id of new Set(node.operands)) {
-      if (!copied.has(id)) continue;
+      const from = copied.get(id);
+      if (!from) continue;
       if (read.has(id)) {
-        const from = known.get(id) as OpNode;
         const copy = copyPattern({ ...from, id: fresh(`${id}_again`) }, from);
         made.push(copy);
         own.set(id, copy.id);
@@ -59,6 +68,9 @@ export function recompute(graph: Graph, state: State): Recomputing | undefined {
   });
   return { graph: { ...graph, nodes }, copies };
 }
+
+const cheapIn = (index: GraphIndex): OpNode[] =>
+  index.graph.nodes.filter((node): node is OpNode => node.kind === 'op' && isCheap(node, index));
 
 /** Whether a value is there, or is a parameter, while the peak of a plan is reached. */
 function aliveAtPeak({ inputs, params }: Graph, { lifetimes, peakAt }: State): (id: ValueId) => boolean {

@@ -1,10 +1,8 @@
 import { invariant } from '../errors.ts';
 import { addDims, type Dim, divDims, mulDims, type Shape, subDims } from '../ir/dims.ts';
 import {
-  backward,
   bordersOf,
   type Cut,
-  contract,
   describeCut,
   type Flow,
   isContraction,
@@ -30,7 +28,7 @@ import { opDef } from '../ir/ops/index.ts';
 import type { Window } from '../ir/pattern.ts';
 import { type Carried, carryContraction, carrySoftmax, isStreamed } from './carried.ts';
 import { baseOf, renameValue } from './derived.ts';
-import { type GraphIndex, indexGraph, inheritPattern, patternOf } from './graph-index.ts';
+import { flowThrough, type GraphIndex, indexGraph, inheritPattern, patternOf } from './graph-index.ts';
 import { Halos, type Range } from './halos.ts';
 import { freshNames, loopNames, numbered } from './names.ts';
 
@@ -118,7 +116,7 @@ function arrangeAt(
 export function flowOf(node: OpNode, cut: NodeCut, types: GraphIndex['types']): Flow {
   if (isStreamed(node, cut)) return { operands: [cut], shifts: [], windows: [] };
   const pattern = patternOf(node, types);
-  const flow = pattern && (isContraction(cut) ? contract(pattern, cut) : backward(pattern, cut));
+  const flow = pattern && flowThrough(pattern, cut);
   invariant(flow !== undefined && !isObstacle(flow), () => `${node.id} cannot be cut: ${describeCut(cut)}`);
   return flow;
 }

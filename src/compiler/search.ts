@@ -1,9 +1,7 @@
 import {
   aligned,
-  backward,
   bordersOf,
   type Cut,
-  contract,
   contractedLabels,
   coversCut,
   describeCut,
@@ -21,7 +19,7 @@ import { definedBy, type Node, type OpNode, operandsOf, type TensorType, type Va
 import { opDef } from '../ir/ops/index.ts';
 import type { AccessPattern } from '../ir/pattern.ts';
 import { canStream, isStreamed } from './carried.ts';
-import { type GraphIndex, patternOf } from './graph-index.ts';
+import { flowThrough, type GraphIndex, patternOf } from './graph-index.ts';
 import { flowOf, type Region, usedOutside } from './region.ts';
 
 /** Why a chunk flow did not reach further: which rule stopped it, where. */
@@ -174,9 +172,8 @@ class ChunkFlow {
   }
 
   #backward(pattern: AccessPattern, cut: NodeCut): Flow | Obstacle {
-    if (isContraction(cut)) return contract(pattern, cut);
-    const flow = backward(pattern, cut);
-    if (this.#borders || isObstacle(flow) || flow.windows.length === 0) return flow;
+    const flow = flowThrough(pattern, cut);
+    if (isContraction(cut) || this.#borders || isObstacle(flow) || flow.windows.length === 0) return flow;
     const message = `a window slides along axis ${cut.axis}: modules for a range of sizes do not cut it`;
     return { rule: 'traceability', axis: cut.axis, message };
   }

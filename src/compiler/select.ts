@@ -1,20 +1,17 @@
 import { UserError } from '../errors.ts';
 import { formatBytes } from '../ir/bytes.ts';
 import { printShape } from '../ir/dims.ts';
-import type { Graph, ValueId } from '../ir/node.ts';
-import { type BeamOptions, BeamSearch } from './beam.ts';
-import { type CandidateOptions, Candidates } from './candidates.ts';
+import type { Graph } from '../ir/node.ts';
 import { bytesOf } from './estimate.ts';
-import { choicesOf } from './family.ts';
-import { shortenLayers } from './layers.ts';
+import { GraphSearch, type Searched } from './graph-search.ts';
 import { overBudget } from './over-budget.ts';
-import { type PartialPlan, PartialPlans } from './partial-plans.ts';
-import { type Chosen, mergeCopies, type Recomputing, recompute } from './recompute.ts';
-import { refine } from './refine.ts';
+import type { PartialPlan } from './partial-plans.ts';
+import { type Chosen, copyValues, mergeCopies, type Recomputing, worthCopying } from './recompute.ts';
 import { type Choice, placeLoops, sketchLoops } from './region.ts';
+import type { Selection, SelectionOptions } from './selection.ts';
 import { analyse, fits, type State } from './state.ts';
 
-export interface SelectOptions extends CandidateOptions, BeamOptions {
+export interface SelectOptions extends SelectionOptions {
   /** Bytes, or undefined for the smallest peak the search can reach. */
   readonly budget: number | undefined;
 }
@@ -27,9 +24,10 @@ export interface SelectOptions extends CandidateOptions, BeamOptions {
 export function select(graph: Graph, options: SelectOptions): Choice[] {
   checkInputs(graph, options);
   const { budget, cap } = options;
-  const { choices, state } = searched(graph, options, (search) =>
-    budget === undefined ? search.cheapestAs(search.leastPeak()) : search.within(budget),
-  );
+  const { choices, state } = new GraphSearch(graph, options).run((search) => {
+    const { found } = budget === undefined ? {} : search.cheapest(budget);
+    return found ?? search.cheapestAs(search.leastPeak(), budget);
+  });
   if (fits(state, budget ?? state.peak)) return choices;
   const uncut = state.oversized.flatMap((at) => state.index.graph.nodes[at]?.id ?? []);
   throw overBudget(placeLoops(graph, choices), budget ?? state.peak, cap, uncut);
@@ -42,64 +40,18 @@ export function select(graph: Graph, options: SelectOptions): Choice[] {
 export function selectRecomputing(graph: Graph, options: SelectOptions): Chosen {
   checkInputs(graph, options);
   const { budget, cap } = options;
-  const within = budget === undefined ? undefined : recomputing(graph, options, (one) => one.within(budget));
-  if (budget !== undefined && within && fits(within.state, budget)) {
-    return withFewCopies(within, budget, cap);
-  }
-  const least = smallest(graph, options);
-  const { peak, oversized } = least.state;
-  const chosen = withFewCopies(least, peak, cap);
-  if (fits(least.state, budget ?? peak)) return chosen;
-  const uncut = oversized.flatMap((at) => least.state.index.graph.nodes[at]?.id ?? []);
+  const searches = new Searches(options);
+  const found =
+    (budget === undefined ? undefined : within(searches, graph, budget)) ??
+    lowest(searches, graph, (search, least) => search.cheapestAs(least, budget));
+  const { peak, oversized } = found.state;
+  const limit = Math.max(peak, budget ?? 0);
+  const chosen = mergeCopies(found, found, ({ graph, choices }) =>
+    fits(analyse(sketchLoops(graph, choices), cap), limit),
+  );
+  if (fits(found.state, budget ?? peak)) return chosen;
+  const uncut = oversized.flatMap((at) => found.state.index.graph.nodes[at]?.id ?? []);
   throw overBudget(placeLoops(chosen.graph, chosen.choices), budget ?? peak, cap, uncut);
-}
-
-/** Without the copies that a plan does not need to stay within a budget. */
-const withFewCopies = (found: Found, budget: number, cap: number): Chosen =>
-  mergeCopies(found, found, ({ graph, choices }) => fits(analyse(sketchLoops(graph, choices), cap), budget));
-
-/** The cheapest plan with the smallest peak, with copies where they make it smaller. */
-function smallest(graph: Graph, options: SelectOptions): Found {
-  let least: State | undefined;
-  const found = searched(graph, options, (search) => {
-    const lowest = search.leastPeak();
-    least = lowest.state;
-    return search.cheapestAs(lowest);
-  });
-  const more = least && recompute(graph, least);
-  const other =
-    more &&
-    searched(more.graph, options, (search) => search.cheapestAs(search.leastPeakBelow(found.state.peak)));
-  return more && other && isLower(other.state, found.state)
-    ? { ...more, ...other }
-    : { graph, copies: new Map(), ...found };
-}
-
-const isLower = (a: State, b: State): boolean =>
-  a.oversized.length < b.oversized.length || (a.oversized.length === b.oversized.length && a.peak < b.peak);
-
-/** How often more values may be computed again. */
-const ROUNDS = 3;
-
-/** Loops, and the graph that they were found in. */
-type Found = ReturnType<typeof searched> & Recomputing;
-
-/** What a search finds, in a graph with copies of values where that leads lower. */
-function recomputing(
-  graph: Graph,
-  options: SelectOptions,
-  search: (selection: Selection) => PartialPlan,
-): Found {
-  let best = { graph, copies: new Map<ValueId, ValueId>(), ...searched(graph, options, search) };
-  for (let round = 0; round < ROUNDS; round++) {
-    if (options.budget !== undefined && fits(best.state, options.budget)) break;
-    const more = recompute(best.graph, best.state);
-    if (!more) break;
-    const found = searched(more.graph, options, search);
-    if (!isLower(found.state, best.state)) break;
-    best = { graph: more.graph, copies: new Map([...best.copies, ...more.copies]), ...found };
-  }
-  return best;
 }
 
 /**
@@ -110,29 +62,95 @@ function recomputing(
  */
 export function smallestPeak(graph: Graph, options: SelectOptions): number {
   checkInputs(graph, options);
-  const { state } = recomputing(graph, options, (search) => search.leastPeak());
+  const { state } = lowest(new Searches(options), graph, (_, least) => least);
   return state.oversized.length === 0 ? state.peak : Number.POSITIVE_INFINITY;
 }
 
-/**
- * What a search finds: in a few layers of a model of many equal ones, where that is as good as in all of them.
- */
-function searched(
-  graph: Graph,
-  options: SelectOptions,
-  search: (selection: Selection) => PartialPlan,
-): { choices: Choice[]; state: State } {
-  const short = shortenLayers(graph);
-  if (short) {
-    const found = search(new Selection(short.graph, options));
-    const choices = short.expand(choicesOf(found.families));
-    const state = choices && analyse(sketchLoops(graph, choices), options.cap);
-    const { peak, oversized } = found.state;
-    if (state && state.peak <= peak && (state.oversized.length === 0) === (oversized.length === 0))
-      return { choices, state };
+/** Loops, and the graph that they were found in. */
+type Found = Searched & Recomputing;
+
+/** How often more values may be computed again. */
+const ROUNDS = 3;
+/** A plan that is this close to a budget, or closer, may reach it with smaller chunks and more loops. */
+const CLOSE = 17 / 16;
+
+/** The cheapest plan within a budget; where there is none, with copies of what is alive where the search gets stuck. */
+function within(searches: Searches, graph: Graph, budget: number): Found | undefined {
+  let current: Recomputing = { graph, copies: new Map() };
+  let stuck: State | undefined;
+  for (let round = 0; round <= ROUNDS; round++) {
+    const found = searches.of(current.graph).run((search) => {
+      const { found, stuck: at } = search.cheapest(budget);
+      stuck = at.state;
+      return found;
+    });
+    if (found) return { ...current, ...found };
+    const more = stuck && searches.copied(current.graph, stuck);
+    if (!more) break;
+    current = { graph: more.graph, copies: new Map([...current.copies, ...more.copies]) };
   }
-  const { families, state } = search(new Selection(graph, options));
-  return { choices: choicesOf(families), state };
+  // Without copies nothing more is known than the search for the smallest peak finds out.
+  if (current.graph === graph) return undefined;
+  const found = searches.of(current.graph).run((search) => {
+    const least = search.leastPeakBelow(Math.ceil(budget * CLOSE));
+    return fits(least.state, budget) ? search.cheapestAs(least, budget) : undefined;
+  });
+  return found && { ...current, ...found };
+}
+
+/** The plan that is made of one with the smallest peak, with copies where they lead lower. */
+function lowest(
+  searches: Searches,
+  graph: Graph,
+  make: (search: Selection, least: PartialPlan) => PartialPlan,
+): Found {
+  const plain = searches.of(graph);
+  let least: State | undefined;
+  const first = plain.run((search) => {
+    const plan = search.leastPeak();
+    least = plan.state;
+    return plan;
+  });
+  const more = least && searches.copied(graph, least);
+  if (more) {
+    const again = searches.of(more.graph);
+    const { peak } = first.state;
+    if (isLower(again.run((search) => search.leastPeakBelow(peak)).state, first.state))
+      return { ...more, ...again.run((search) => make(search, search.leastPeakBelow(peak))) };
+  }
+  return { graph, copies: new Map(), ...plain.run((search) => make(search, search.leastPeak())) };
+}
+
+const isLower = (a: State, b: State): boolean =>
+  a.oversized.length < b.oversized.length || (a.oversized.length === b.oversized.length && a.peak < b.peak);
+
+/** The searches of one selection: what is known of a graph serves all that is asked about it. */
+class Searches {
+  readonly #options: SelectionOptions;
+  readonly #searches = new Map<Graph, GraphSearch>();
+  readonly #copied = new Map<Graph, Map<string, Recomputing>>();
+
+  constructor(options: SelectionOptions) {
+    this.#options = options;
+  }
+
+  of(graph: Graph): GraphSearch {
+    const known = this.#searches.get(graph) ?? new GraphSearch(graph, this.#options);
+    this.#searches.set(graph, known);
+    return known;
+  }
+
+  /** The graph with copies of what is worth them in a state; undefined where nothing is. */
+  copied(graph: Graph, state: State): Recomputing | undefined {
+    const kinds = worthCopying(graph, state);
+    if (kinds.size === 0) return undefined;
+    const known = this.#copied.get(graph) ?? new Map<string, Recomputing>();
+    this.#copied.set(graph, known);
+    const key = JSON.stringify([...kinds]);
+    const copied = known.get(key) ?? copyValues(graph, kinds);
+    known.set(key, copied);
+    return copied;
+  }
 }
 
 function checkInputs(graph: Graph, options: SelectOptions): void {
@@ -145,53 +163,3 @@ function checkInputs(graph: Graph, options: SelectOptions): void {
     }
   }
 }
-
-/** The search for one graph. */
-class Selection {
-  readonly #plans: PartialPlans;
-  readonly #beam: BeamSearch;
-
-  constructor(graph: Graph, options: SelectOptions) {
-    this.#plans = new PartialPlans(graph, options.cap, options.weights);
-    this.#beam = new BeamSearch(this.#plans, new Candidates(options), options);
-  }
-
-  /** The cheapest plan within a budget, or the one with the smallest peak where none is. */
-  within(budget: number): PartialPlan {
-    if (fits(this.#plans.empty.state, budget)) return this.#plans.empty;
-    const found = this.#beam.cheapest(budget);
-    if (found) return refine(this.#plans, found, budget);
-    const least = this.leastPeak();
-    return fits(least.state, budget) ? refine(this.#plans, least, budget) : least;
-  }
-
-  /** The cheapest plan with the peak of another, which nothing lower is known than. */
-  cheapestAs(least: PartialPlan): PartialPlan {
-    const budget = least.state.peak;
-    if (!fits(least.state, budget)) return least;
-    const plan = refine(this.#plans, least, budget);
-    const cheap = this.#beam.cheapest(budget);
-    const other = cheap && refine(this.#plans, cheap, budget);
-    return other && other.cost < plan.cost ? other : plan;
-  }
-
-  /** The plan with the smallest peak that the search reaches. */
-  leastPeak(): PartialPlan {
-    return this.#beam.leastPeak();
-  }
-
-  /** The same, from the cheapest plan below a peak where there is one. */
-  leastPeakBelow(peak: number): PartialPlan {
-    const found = this.#beam.cheapest(peak - 1);
-    if (!found) return this.leastPeak();
-    const small = found.families.map((family) =>
-      this.#plans.remodelled(family, withSmallestChunks(family.model)),
-    );
-    return this.#beam.leastPeak(this.#plans.of(small));
-  }
-}
-
-const withSmallestChunks = (choice: Choice): Choice => {
-  const small = { ...choice, chunkSize: 1 };
-  return choice.inner ? { ...small, inner: choice.inner.map(withSmallestChunks) } : small;
-};

@@ -72,6 +72,7 @@ export function mulDims(...dims: readonly Dim[]): Dim {
   // Adding 0 turns -0 into 0: canonical dims have one zero.
   if (dims.every((dim) => typeof dim === 'number'))
     return dims.reduce<number>((a, b) => a * (b as number), 1) + 0;
+  if (dims.length === 2 && dims[0] === 1) return canonicalDim(dims[1] as Dim);
   let product: Polynomial = new Map([['', 1]]);
   for (const dim of dims) {
     const next: Polynomial = new Map();
