@@ -168,7 +168,7 @@ export class Candidates {
     const { weights, cap } = this.#options;
     if (regions.length <= FEW) return [...regions];
     const limit = kind === 'peak' ? (budget ?? state.peak - 1) : Number.POSITIVE_INFINITY;
-    const all = regions.flatMap((region) => outline(state, region, weights) ?? []);
+    const all = regions.flatMap((region) => outline(state, region, weights, limit) ?? []);
     const worthIt = kind === 'peak' ? worthRounding(all, state.peak, (one) => loopPeak(one, 1)) : all;
     const outlines = worthIt.filter((one) => loopPeak(one, 1) <= limit);
     const byPeak = ranked(outlines, (one) => [loopPeak(one, 1), one.kernels]);

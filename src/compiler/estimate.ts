@@ -3,7 +3,6 @@ import { fullestIterations } from '../ir/loop.ts';
 import { BYTES_PER_ELEMENT, type LoopNode, type SourceLocation, type ValueId } from '../ir/node.ts';
 import type { Estimate, TimelinePoint } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
-import { isSketch } from './sketched-steps.ts';
 
 /** Bytes of a storage; `bindings` give the names its shape depends on. */
 export function bytesOf(shape: Shape, bindings: Bindings): number {
@@ -66,7 +65,8 @@ function fullest(
   bindings: Bindings,
 ): Bindings {
   const iterations = fullestIterations(loop, bindings);
-  if (iterations.length === 1 || isSketch(loop)) return iterations[0] as Bindings;
+  // A body that names no dimensions is a sketch of one iteration.
+  if (iterations.length === 1 || loop.body.dims.length === 0) return iterations[0] as Bindings;
   const peaks = iterations.map((inside) => {
     let peak = live;
     simulate(steps, live, sizes, inside, (_, now) => void (peak = Math.max(peak, now)));

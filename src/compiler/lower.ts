@@ -30,7 +30,7 @@ import { evalAttrs } from './attrs.ts';
 import { overwritable } from './graph-index.ts';
 import { freshNames, numbered } from './names.ts';
 import type { Place, Places } from './place.ts';
-import { isSketch, sketchedSteps } from './sketched-steps.ts';
+import { sketchedSteps } from './sketched-steps.ts';
 import { type TakeOver, takeOvers } from './take-over.ts';
 
 /**
@@ -41,7 +41,7 @@ import { type TakeOver, takeOvers } from './take-over.ts';
  */
 export function lower(graph: Graph, bindings: Bindings = {}, { inPlace = true } = {}): Program {
   const places = inputPlaces(graph, bindings);
-  const block = new Block({ fresh: freshNames(graph), bindings }, places, {
+  const block = new Block({ fresh: freshNames(graph), sketched: false, bindings }, places, {
     owned: donatedTo(graph),
     reads: inPlace ? readsIn(graph.nodes, outputsOf(graph)) : undefined,
   });
@@ -77,6 +77,8 @@ export function inputPlaces(graph: Graph, bindings: Bindings = {}): Map<ValueId,
 /** What is around the nodes of a block. */
 export interface Surroundings {
   readonly fresh: (wish: string) => string;
+  /** Whether loops are sketches of one full iteration, lowered for measuring only. */
+  readonly sketched: boolean;
   /** Values of the names of the loops around: layouts are those of a full chunk. */
   readonly bindings: Bindings;
   /** In a loop body: where results go. */
@@ -483,7 +485,7 @@ export class Block {
       body.free(new Set());
       return body.groups.flat();
     };
-    if (!isSketch(loop) || !this.#reads) return lowered(this.#around.fresh);
+    if (!this.#around.sketched) return lowered(this.#around.fresh);
     return sketchedSteps(loop, outer, this.indirect, () => lowered(numbered(`${loop.id} `)));
   }
 
@@ -555,6 +557,7 @@ export const bodySurroundings = (
   indirect: ReadonlySet<LoopResult>,
 ): Surroundings => ({
   fresh: around.fresh,
+  sketched: around.sketched,
   bindings: fullestIteration(loop, around.bindings),
   results: { loop, of: resultsByValue(loop), indirect },
 });

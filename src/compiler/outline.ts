@@ -28,25 +28,34 @@ export interface Outline {
   readonly key: string;
 }
 
-/** Undefined when the region is not convex. */
-export function outline(state: State, region: Region, weights: Weights): Outline | undefined {
+/** Undefined when the region is not convex, and where its loop takes more than `limit` bytes whatever its chunks are. */
+export function outline(
+  state: State,
+  region: Region,
+  weights: Weights,
+  limit = Number.POSITIVE_INFINITY,
+): Outline | undefined {
   const first = state.index.definedAt.get(region.cuts.keys().next().value as ValueId) as number;
   const nodes = interval(state, region, first);
   const arrangement = nodes ? undefined : arrange(state.index, region);
   const inside = nodes ?? arrangement?.inside;
   if (!inside) return undefined;
+  const aroundBytes = arrangement ? bytesBetween(state, arrangement) : (state.before[first] as number);
+  // Results that are not written over something come on top.
+  if (aroundBytes > limit) return undefined;
   let body = bodies.get(region);
   if (!body) {
     body = outlineBody(state, region, inside);
     bodies.set(region, body);
   }
-  const { results, kernels, bytes, key } = body;
+  const fixedBytes = aroundBytes + body.resultBytes - overwrittenBytes(state, body, first);
+  if (fixedBytes > limit) return undefined;
+  const { results, kernels, key } = body;
   const loop = { slices: [], results, extent: region.extent };
-  const aroundBytes = arrangement ? bytesBetween(state, arrangement) : (state.before[first] as number);
   return {
     region,
-    fixedBytes: aroundBytes + body.resultBytes - overwrittenBytes(state, body, first),
-    body: bytes,
+    fixedBytes,
+    body: body.bytes,
     kernels: kernels.length,
     costAt: (chunkSize) =>
       loopCost(
@@ -73,7 +82,7 @@ function interval({ index }: State, { cuts }: Region, first: number): readonly O
   return nodes.slice(first, stop) as readonly OpNode[];
 }
 
-/** What does not depend on the loops around a region. */
+/** What does not depend on the loops around a region; what few regions are asked for is made when it is. */
 interface Body extends Pick<Outline, 'key'> {
   readonly bytes: readonly Growth[];
   readonly kernels: readonly OpNode[];
@@ -99,18 +108,28 @@ function outlineBody(state: State, region: Region, inside: readonly OpNode[]): B
   const bytesOfAll = (ids: readonly ValueId[]): number =>
     ids.reduce((sum, id) => sum + bytesOf((index.types.get(id) as TensorType).shape, {}), 0);
   const written = new Set([...results.map(({ id }) => id), ...carried]);
-  const kernels = inside.filter((node) => workOf(node, index.types).elements > 0);
   const last = inside.at(-1) as OpNode;
+  let bytes: readonly Growth[] | undefined;
+  let kernels: readonly OpNode[] | undefined;
   return {
     last,
-    kernels,
     results,
     resultBytes: bytesOfAll([...written].filter((id) => !state.around.results?.of.has(id))),
     overwritten: state.around.results
       ? []
       : results.map((result) => ({ result, operands: slicedLike(state, region, inside, result) })),
-    bytes: [mostLive(state, region, inside, written)],
-    key: `${kernels.map(({ id }) => id).join(' ')} ${region.extent} ${describeCut(region.cuts.get(last.id) as NodeCut)}`,
+    get kernels() {
+      kernels ??= inside.filter((node) => workOf(node, index.types).elements > 0);
+      return kernels;
+    },
+    get bytes() {
+      bytes ??= [mostLive(state, region, inside, written)];
+      return bytes;
+    },
+    get key() {
+      const ids = this.kernels.map(({ id }) => id).join(' ');
+      return `${ids} ${region.extent} ${describeCut(region.cuts.get(last.id) as NodeCut)}`;
+    },
   };
 }
 

@@ -2,9 +2,6 @@ import type { LoopNode, LoopResult, ValueId } from '../ir/node.ts';
 import type { Step } from '../ir/program.ts';
 import type { Places } from './place.ts';
 
-/** Whether a loop shows one full iteration, in numbers: its body names no dimensions. */
-export const isSketch = ({ body }: LoopNode): boolean => body.dims.length === 0;
-
 const known = new WeakMap<LoopNode, { readonly situation: string; readonly steps: readonly Step[] }>();
 
 /**

@@ -60,7 +60,7 @@ export const fits = ({ peak, oversized }: State, budget: number): boolean =>
 /** Lowers a graph and runs its steps on a counter. The figures are those of `estimate(lower(graph))`. */
 export function analyse(graph: Graph, cap: number): State {
   const outer = inputPlaces(graph);
-  const around = { fresh: numbered(), bindings: {} };
+  const around = { fresh: numbered(), sketched: true, bindings: {} };
   const reads = readsIn(graph.nodes, outputsOf(graph));
   const block = new Block(around, outer, { owned: donatedTo(graph), reads });
   for (const node of graph.nodes) block.add(node);
