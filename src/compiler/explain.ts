@@ -96,7 +96,7 @@ export interface AxisExplanation {
  */
 export function explain(graph: Graph, options: PlanOptions, names: readonly string[] = []): Explanation {
   const whole = analyse(
-    order(separateNorms(simplify(specialise(graph, options.dims)))),
+    order(separateNorms(simplify(specialise(graph, options.dims)), options)),
     Number.POSITIVE_INFINITY,
   );
   const asked = names.map((name) => findNode(whole.index.graph, name));

@@ -145,7 +145,7 @@ class Probe {
       const { weights } = costModel;
       const options = { budget: undefined, cap: this.#cap, weights, signal, splitReductions };
       try {
-        return smallestPeak(order(separateNorms(this.graphAt(length))), options);
+        return smallestPeak(order(separateNorms(this.graphAt(length), options)), options);
       } catch (error) {
         if (error instanceof UserError) return Number.POSITIVE_INFINITY;
         throw error;

@@ -70,7 +70,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const unchunkedProgram = pass('lower unchunked', () => lower(whole, {}, { inPlace: false }));
   const unchunked = pass('estimate', () => estimate(unchunkedProgram));
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
-  const apart = graphPass('separate norms', () => separateNorms(whole));
+  const apart = graphPass('separate norms', () => separateNorms(whole, options));
   const ordered = graphPass('order', () => orderFor(budget, apart, unchunked.peakBytes));
   const { graph: searched, choices } = pass('search and select', () =>
     options.choose

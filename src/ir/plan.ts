@@ -76,9 +76,15 @@ export interface ArenaLayout {
   readonly offsets: ReadonlyMap<ValueId, number>;
 }
 
-/** Whether results have the bits of the program without loops: no loop adds up in parts. */
-export const isExact = ({ loops }: Pick<Plan, 'loops'>): boolean =>
-  loops.every(({ kind }) => kind === 'concat');
+/**
+ * Whether results are those without loops, bit for bit: no loop adds up in parts, and no layer normalisation is taken apart,
+ * which devices may compute in another order when it is whole.
+ */
+export const isExact = ({ loops, graph }: Pick<Plan, 'loops' | 'graph'>): boolean =>
+  loops.every(({ kind }) => kind === 'concat') && !computesMoments(graph);
+
+const computesMoments = ({ nodes }: Graph): boolean =>
+  nodes.some((node) => (node.kind === 'loop' ? computesMoments(node.body) : node.op === 'layerMoments'));
 
 /** The result of compiling one model for one set of dimensions and one budget. */
 export interface Plan {

@@ -213,6 +213,8 @@ export function everyOp(): Plan {
     'linearT: f32[4, 4] = linear(x, xT, amax_) {transposed: true}',
     'softmax_: f32[4, 6] = softmax(x) {axis: 1}',
     'layerNorm_: f32[4, 6] = layerNorm(x, b, b) {epsilon: 0.00001}',
+    'rowMoments: f32[4, 3] = layerMoments(x)',
+    'normalisedRows: f32[4, 6] = layerNormalise(x, rowMoments, b, b) {epsilon: 0.00001}',
     'rmsNorm_: f32[4, 6] = rmsNorm(x, b) {epsilon: 0.000001}',
     'part: f32[4, 2] = slice(x) {axis: 1, start: 1, length: 2}',
     'wide: f32[3, 4, 2] = expand(part) {shape: [3, 4, 2]}',

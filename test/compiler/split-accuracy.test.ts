@@ -51,6 +51,15 @@ function normalised(offset: number): Graph {
   return b.build({ y: b.op('y', 'groupNormalise', [x, moments, weight, bias], attrs) });
 }
 
+/** Layer normalisation of rows far from 0, as the compiler takes it apart. */
+function normalisedRows(offset: number): Graph {
+  const b = new GraphBuilder('rows');
+  const x = b.op('x2', 'addScalar', [b.input('x', [5, 'N'])], { value: offset });
+  const moments = b.op('moments', 'layerMoments', [x]);
+  const [weight, bias] = [b.input('weight', ['N']), b.input('bias', ['N'])];
+  return b.build({ y: b.op('y', 'layerNormalise', [x, moments, weight, bias]) });
+}
+
 const CASES: Readonly<Record<string, Graph>> = {
   sum: reduced('sum'),
   mean: reduced('mean'),
@@ -60,6 +69,8 @@ const CASES: Readonly<Record<string, Graph>> = {
   einsum: product('einsum', { equation: { text: 'rn,nc->cr' } }),
   'group normalisation': normalised(0),
   'group normalisation far from 0': normalised(1000),
+  'layer normalisation': normalisedRows(0),
+  'layer normalisation far from 0': normalisedRows(1000),
   'attention with equal scores': attention(0, false),
   attention: attention(1, false),
   'attention with masks': attention(1, true),

@@ -53,6 +53,18 @@ it('a few tokens of an MLP are split over its hidden dimension', () => {
   }
 });
 
+it('a long row is normalised in parts', () => {
+  const channels = 2 ** 16;
+  const b = new GraphBuilder('long row');
+  const [weight, bias] = [b.param('weight', [channels]), b.param('bias', [channels])];
+  const normed = b.op('normed', 'layerNorm', [b.input('x', [1, channels]), weight, bias]);
+  const graph = b.build({ y: b.op('y', 'linear', [normed, b.param('w', [8, channels]), b.param('b', [8])]) });
+  const [split, exact] = [true, false].map((splits) => compile(graph, 1, 'min', splits)) as [Plan, Plan];
+  console.log(`row of ${channels}: ${describePlan(split)}; exact: ${describePlan(exact)}`);
+  expect(exact.planned.peakBytes).toBeGreaterThanOrEqual(surface(exact) + 4 * channels);
+  expect(split.planned.peakBytes).toBeLessThan(surface(split) + channels);
+});
+
 /** Layers of GPT-2 small whose attention streams over chunks of keys, written out as in Rabe & Staats. */
 function handWritten(layers: number, n: number, keys: number): Graph {
   const [width, heads] = [768, 12];

@@ -194,7 +194,17 @@ const normCases = [[7], [3, 129], [2, 3, 5], [2, 3, 4, 5]].flatMap((shape) => {
     make('rmsNorm', [operand(shape), channels], { epsilon: 1e-6 }),
   ];
 });
+const rowMomentCases = [[7], [3, 129], [2, 3, 5], [2, 3, 4, 5]].flatMap((shape) => {
+  const moments = operand([...shape.slice(0, -1), 3], 'positive');
+  const channels = operand(shape.slice(-1));
+  return [
+    make('layerMoments', [operand(shape)]),
+    make('layerNormalise', [operand(shape), moments, channels, channels], { epsilon: 1e-5 }),
+    make('mergeMoments', [moments, moments]),
+  ];
+});
 const normEdges = [
+  make('layerMoments', [operand([2, 1030], 'equal')]),
   make('layerNorm', [operand([2, 1030], 'equal'), operand([1030]), operand([1030])], { epsilon: 1e-5 }),
   make('rmsNorm', [operand([2, 1030], 'equal'), operand([1030])], { epsilon: 1e-5 }),
 ];
@@ -404,6 +414,7 @@ export const cases: readonly OpCase[] = [
   ...linearCases,
   ...softmaxCases,
   ...normCases,
+  ...rowMomentCases,
   ...normEdges,
   ...reduceCases,
   ...viewCases,

@@ -205,6 +205,7 @@ describe.each(testBackends)('kernels on %s', (backend) => {
       gelu: [x],
       linear: [x, x, row],
       layerNorm: [x, row, row],
+      layerNormalise: [x, x, row, row],
       rmsNorm: [x, row],
       causalMask: [x],
       rotary: [even, table, table],

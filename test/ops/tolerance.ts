@@ -89,6 +89,8 @@ const TOLERANCE: Readonly<Record<string, Tolerance>> = {
     absolute: 3e-6,
     why: 'a sum of up to 1030 squares',
   },
+  layerMoments: { relative: 1e-5, absolute: 3e-6, why: 'as layerNorm' },
+  layerNormalise: { relative: 1e-5, absolute: 3e-6, why: 'as layerNorm' },
   groupMoments: { relative: 1e-5, absolute: 3e-6, why: 'as groupNorm' },
   groupNormalise: { relative: 1e-5, absolute: 3e-6, why: 'as groupNorm' },
   mergeMoments: { relative: 1e-5, absolute: 3e-6, why: 'as groupNorm' },

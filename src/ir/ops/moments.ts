@@ -2,6 +2,7 @@ import { type Dim, divDims, printShape, type Shape } from '../dims.ts';
 import type { Attrs, TensorType } from '../node.ts';
 import { pattern } from '../pattern.ts';
 import { groupsOf } from './group-norm.ts';
+import { inferNorm } from './norm.ts';
 import { check, type OpDef, type RefTensor } from './op.ts';
 import { axes, axisNames, count, numberAttr, take } from './support.ts';
 
@@ -13,6 +14,16 @@ const momentsShape = ([batch, channels]: Shape, attrs: Attrs): Shape => [
   divDims(channels as Dim, numberAttr(attrs, 'channelsPerGroup')) as Dim,
   MOMENTS,
 ];
+
+/** The moments of a set of numbers. */
+function momentsOf(elements: Float64Array): [number, number, number] {
+  const mean = elements.reduce((a, b) => a + b, 0) / elements.length;
+  const squares = elements.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return [elements.length, mean, squares];
+}
+
+const momentsAt = (moments: RefTensor, at: number): [number, number, number] =>
+  moments.data.subarray(at * MOMENTS, (at + 1) * MOMENTS) as unknown as [number, number, number];
 
 const groupMoments: OpDef = {
   name: 'groupMoments',
@@ -43,10 +54,7 @@ const groupMoments: OpDef = {
     const length = numberAttr(attrs, 'channelsPerGroup') * count(x.shape.slice(2));
     const out = new Float64Array(count(shape));
     for (let group = 0; group * MOMENTS < out.length; group++) {
-      const elements = x.data.subarray(group * length, (group + 1) * length);
-      const mean = elements.reduce((a, b) => a + b, 0) / length;
-      const squares = elements.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-      out.set([length, mean, squares], group * MOMENTS);
+      out.set(momentsOf(x.data.subarray(group * length, (group + 1) * length)), group * MOMENTS);
     }
     return out;
   },
@@ -58,15 +66,15 @@ const mergeMoments: OpDef = {
   infer(operands) {
     const [a, b] = take('mergeMoments', operands, 2);
     check(
-      a.shape.length === 3 && a.shape[2] === MOMENTS && printShape(a.shape) === printShape(b.shape),
+      a.shape.at(-1) === MOMENTS && printShape(a.shape) === printShape(b.shape),
       'mergeMoments',
       () =>
-        `expected moments [n, groups, ${MOMENTS}] of one shape, got ${printShape(a.shape)} and ${printShape(b.shape)}`,
+        `expected moments [..., ${MOMENTS}] of one shape, got ${printShape(a.shape)} and ${printShape(b.shape)}`,
     );
     return { shape: a.shape, dtype: 'f32' };
   },
   access(operands, _attrs, out) {
-    const names = 'batch group moment!';
+    const names = axes(axisNames(out.shape.length - 1), 'moment!');
     return pattern(
       `${names}, ${names} -> ${names}`,
       operands.map(({ shape }) => shape),
@@ -77,13 +85,13 @@ const mergeMoments: OpDef = {
   reference(operands, _attrs, shape) {
     const [a, b] = take('mergeMoments', operands, 2);
     const out = new Float64Array(count(shape));
-    for (let at = 0; at < out.length; at += MOMENTS) {
-      const [n, mean, squares] = a.data.subarray(at, at + MOMENTS) as unknown as [number, number, number];
-      const [m, other, more] = b.data.subarray(at, at + MOMENTS) as unknown as [number, number, number];
+    for (let at = 0; at * MOMENTS < out.length; at++) {
+      const [n, mean, squares] = momentsAt(a, at);
+      const [m, other, more] = momentsAt(b, at);
       const total = n + m;
       const apart = other - mean;
       const share = total === 0 ? 0 : m / total;
-      out.set([total, mean + apart * share, squares + more + apart * apart * n * share], at);
+      out.set([total, mean + apart * share, squares + more + apart * apart * n * share], at * MOMENTS);
     }
     return out;
   },
@@ -136,12 +144,7 @@ const groupNormalise: OpDef = {
     const length = numberAttr(attrs, 'channelsPerGroup') * inner;
     const channels = shape[1] as number;
     return x.data.map((value, flat) => {
-      const at = Math.floor(flat / length) * MOMENTS;
-      const [n, mean, squares] = moments.data.subarray(at, at + MOMENTS) as unknown as [
-        number,
-        number,
-        number,
-      ];
+      const [n, mean, squares] = momentsAt(moments, Math.floor(flat / length));
       const scale = 1 / Math.sqrt(squares / n + numberAttr(attrs, 'epsilon'));
       const channel = Math.floor(flat / inner) % channels;
       return (value - mean) * scale * (weight.data[channel] as number) + (bias.data[channel] as number);
@@ -149,4 +152,88 @@ const groupNormalise: OpDef = {
   },
 };
 
-export const momentOps: readonly OpDef[] = [groupMoments, mergeMoments, groupNormalise];
+const layerMoments: OpDef = {
+  name: 'layerMoments',
+  summary: 'count, mean and sum of squared distances from the mean along the last axis',
+  infer(operands) {
+    const [x] = take('layerMoments', operands, 1);
+    check(x.shape.length > 0, 'layerMoments', () => 'expected at least one axis, got a scalar');
+    return { shape: [...x.shape.slice(0, -1), MOMENTS], dtype: 'f32' };
+  },
+  access(operands, _attrs, out) {
+    const rows = axisNames(out.shape.length - 1);
+    const [x] = take('layerMoments', operands, 1);
+    return pattern(`${axes(rows, 'channel')} -> ${axes(rows, 'moment!')}`, [x.shape], out.shape);
+  },
+  split: () => ({ combine: 'mergeMoments', init: 0 }),
+  flops: (operands) => 6 * count(operands[0]?.shape ?? []),
+  /** Mean and sum of squares of every row. */
+  scratch: (_operands, _attrs, out) => [out.shape.slice(0, -1), out.shape.slice(0, -1)],
+  reference(operands, _attrs, shape) {
+    const [x] = take('layerMoments', operands, 1);
+    const length = x.shape.at(-1) as number;
+    const out = new Float64Array(count(shape));
+    for (let row = 0; row * MOMENTS < out.length; row++) {
+      out.set(momentsOf(x.data.subarray(row * length, (row + 1) * length)), row * MOMENTS);
+    }
+    return out;
+  },
+};
+
+const layerNormalise: OpDef = {
+  name: 'layerNormalise',
+  summary: 'rows shifted and scaled by their moments, then weight and bias',
+  defaults: { epsilon: 1e-5 },
+  infer(operands) {
+    check(
+      operands.length === 4,
+      'layerNormalise',
+      () => `expected rows, moments, a weight and a bias, got ${operands.length} operands`,
+    );
+    const [x, moments, weight, bias] = operands as readonly [TensorType, TensorType, TensorType, TensorType];
+    const shape = inferNorm('layerNormalise', x, weight, bias);
+    const expected = [...x.shape.slice(0, -1), MOMENTS];
+    check(
+      printShape(moments.shape) === printShape(expected),
+      'layerNormalise',
+      () => `expected moments ${printShape(expected)}, got ${printShape(moments.shape)}`,
+    );
+    return shape;
+  },
+  access(operands, _attrs, out) {
+    const names = axisNames(out.shape.length - 1);
+    const row = axes(names, 'channel');
+    return pattern(
+      `${row}, ${axes(names, 'moment!')}, channel, channel -> ${row}`,
+      operands.map(({ shape }) => shape),
+      out.shape,
+    );
+  },
+  flops: (_operands, _attrs, out) => 4 * count(out.shape),
+  inPlace: [0],
+  /** Reciprocal standard deviation of every row. */
+  scratch: (_operands, _attrs, out) => [out.shape.slice(0, -1)],
+  reference(operands, attrs, shape) {
+    const [x, moments, weight, bias] = operands as unknown as readonly [
+      RefTensor,
+      RefTensor,
+      RefTensor,
+      RefTensor,
+    ];
+    const length = shape.at(-1) as number;
+    return x.data.map((value, flat) => {
+      const [n, mean, squares] = momentsAt(moments, Math.floor(flat / length));
+      const scale = 1 / Math.sqrt(squares / n + numberAttr(attrs, 'epsilon'));
+      const channel = flat % length;
+      return (value - mean) * scale * (weight.data[channel] as number) + (bias.data[channel] as number);
+    });
+  },
+};
+
+export const momentOps: readonly OpDef[] = [
+  groupMoments,
+  layerMoments,
+  mergeMoments,
+  groupNormalise,
+  layerNormalise,
+];

@@ -4,7 +4,8 @@ import { pattern } from '../pattern.ts';
 import { check, type OpDef } from './op.ts';
 import { axes, axisNames, count, forEachLine, numberAttr, take } from './support.ts';
 
-function inferNorm(op: string, x: TensorType, ...parameters: readonly TensorType[]): TensorType {
+/** Rows, and parameters of one element for each of theirs. */
+export function inferNorm(op: string, x: TensorType, ...parameters: readonly TensorType[]): TensorType {
   check(x.shape.length > 0, op, () => 'expected at least one axis, got a scalar');
   for (const { shape } of parameters) {
     check(

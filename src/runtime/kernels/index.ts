@@ -24,6 +24,7 @@ export { embedding } from './embedding.ts';
 export { geglu } from './geglu.ts';
 export { constant, full, iota } from './generate.ts';
 export { groupNorm } from './group-norm.ts';
+export { layerMoments, layerNormalise } from './layer-moments.ts';
 export { causalMask } from './mask.ts';
 export { linear, matmul } from './matmul.ts';
 export { groupMoments, groupNormalise, mergeMoments } from './moments.ts';

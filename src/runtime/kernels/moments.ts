@@ -1,13 +1,14 @@
+import type { Layout } from '../../layout/layout.ts';
 import type { StorageView } from '../device.ts';
 import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { withoutAxis } from './fold.ts';
+import { append, axesOf, forEachFolded, withoutAxis } from './fold.ts';
 import { applyGroups, channelSquares, channelSums, expectGroups, groupMean, imageOf } from './group-norm.ts';
 import { expect, expectShape, type KernelOptions, printShape, type ScratchOptions } from './options.ts';
 import { atFirst } from './window.ts';
 
 /** Moments lie along the last axis: how many elements, their mean, the sum of squared distances from it. */
-const MOMENTS = 3;
+export const MOMENTS = 3;
 
 const gather = defineKernel(
   function groupMoments(
@@ -66,21 +67,35 @@ const merge = defineKernel(function mergeMoments(this: KernelThis, a: KernelArra
       : squares + apart * apart * n * share;
 }, 2);
 
-/** The moments [n, groups, 3] of two sets of elements together, from those of each. */
+/** The moments [..., 3] of two sets of elements together, from those of each. */
 export function mergeMoments(a: Tensor, b: Tensor, { into }: KernelOptions): Tensor {
   const op = 'mergeMoments';
+  const axis = a.shape.length - 1;
   expect(
-    a.shape.length === 3 && a.shape[2] === MOMENTS,
+    a.shape[axis] === MOMENTS,
     op,
-    () => `expected moments [n, groups, ${MOMENTS}], got ${printShape(a.shape)}`,
+    () => `expected moments [..., ${MOMENTS}], got ${printShape(a.shape)}`,
   );
   expectShape(op, 'moments', b, a.shape);
   expectShape(op, 'a result', into, a.shape);
-  into.device.dispatch(merge, into.view, [a.view, b.view], []);
+  const [out, ...sources] = [into.view, a.view, b.view] as [StorageView, ...StorageView[]];
+  const rows = [out, ...sources].map(({ layout }) => withoutAxis(layout, axis));
+  const whole = ({ storage, layout }: StorageView, folded: Layout | undefined): StorageView => ({
+    storage,
+    layout: append(folded as Layout, axesOf(layout, axis, axis + 1)),
+  });
+  forEachFolded(rows, 2, ([target, ...folded]) => {
+    into.device.dispatch(
+      merge,
+      whole(out, target),
+      sources.map((source, i) => whole(source, folded[i])),
+      [],
+    );
+  });
   return into;
 }
 
-const scaleOf = defineKernel(
+export const scaleOfMoments = defineKernel(
   function groupScaleOfMoments(this: KernelThis, moments: KernelArray, epsilon: number): number {
     return (
       1 /
@@ -109,7 +124,7 @@ export function groupNormalise(
   expect(scratch.length === 1, op, () => `expected 1 scratch tensor, got ${scratch.length}`);
   const [scale] = scratch as [Tensor];
   expectShape(op, 'scratch', scale, [batch, groups]);
-  into.device.dispatch(scaleOf, scale.view, [moments.view], [epsilon]);
+  into.device.dispatch(scaleOfMoments, scale.view, [moments.view], [epsilon]);
   const { storage, layout } = moments.slice(2, 1, 2).view;
   applyGroups(
     into,

@@ -7,7 +7,7 @@ import { expect, expectElements, expectShape, type ScratchOptions, scratchOf } f
 type NormOptions = ScratchOptions & { readonly epsilon?: number };
 
 /** The mean as an offset from the first element: rounding grows with the spread of the row, not with its size. */
-const lineCentre = defineKernel(
+export const lineCentre = defineKernel(
   function centre(this: KernelThis, a: KernelArray, length: number): number {
     const first = a[this.thread.y]![this.thread.x]![0]!;
     let total = 0;
@@ -20,27 +20,35 @@ const lineCentre = defineKernel(
   ['Integer'],
 );
 
-const lineDeviation = defineKernel(
-  function reciprocalDeviation(
-    this: KernelThis,
-    a: KernelArray,
-    mean: KernelArray,
-    length: number,
-    epsilon: number,
-  ): number {
+/** The sum of squared distances from the mean. */
+export const lineSquares = defineKernel(
+  function squaredDistances(this: KernelThis, a: KernelArray, mean: KernelArray, length: number): number {
     const centre = mean[0]![this.thread.y]![this.thread.x]!;
     let total = 0;
     for (let i = 0; i < length; i++) {
       const off = a[this.thread.y]![this.thread.x]![i]! - centre;
       total += off * off;
     }
-    return 1 / Math.sqrt(total / length + epsilon);
+    return total;
   },
   2,
-  ['Integer', 'Number'],
+  ['Integer'],
 );
 
-const applyLayerNorm = defineKernel(function layerNorm(
+const deviation = defineKernel(
+  function reciprocalDeviation(
+    this: KernelThis,
+    squares: KernelArray,
+    length: number,
+    epsilon: number,
+  ): number {
+    return 1 / Math.sqrt(squares[this.thread.z]![this.thread.y]![this.thread.x]! / length + epsilon);
+  },
+  1,
+  ['Number', 'Number'],
+);
+
+const applyNorm = defineKernel(function layerNorm(
   this: KernelThis,
   a: KernelArray,
   mean: KernelArray,
@@ -72,15 +80,23 @@ export function layerNorm(
   const source = x.view;
   const { device } = into;
   dispatchLines(device, lineCentre, mean, source, axis, [], [length]);
-  dispatchLines(device, lineDeviation, scale, source, axis, [mean], [length, epsilon]);
-  dispatchFolded(device, applyLayerNorm, into.view, [
-    source,
-    along(mean),
-    along(scale),
-    channels(weight, x),
-    channels(bias, x),
-  ]);
+  dispatchLines(device, lineSquares, scale, source, axis, [mean], [length]);
+  dispatchFolded(device, deviation, scale, [scale], [length, epsilon]);
+  applyLayerNorm(x, along(mean), along(scale), weight, bias, into);
   return into;
+}
+
+/** Mean and reciprocal deviation have the shape of `x`. */
+export function applyLayerNorm(
+  x: Tensor,
+  mean: StorageView,
+  scale: StorageView,
+  weight: Tensor,
+  bias: Tensor,
+  into: Tensor,
+): void {
+  const parameters = [channels(weight, x), channels(bias, x)];
+  dispatchFolded(into.device, applyNorm, into.view, [x.view, mean, scale, ...parameters]);
 }
 
 const lineScale = defineKernel(
