@@ -1,5 +1,5 @@
 import { ALPHAFOLD2 } from '../../models/evoformer/config.ts';
-import { evoformerBlock } from '../../models/evoformer/model.ts';
+import { evoformerBlock, evoformerPairStack } from '../../models/evoformer/model.ts';
 
 /**
  * One block at a quarter of AlphaFold 2's channels, with its number of heads: 128 residues have the proportion of
@@ -14,3 +14,6 @@ export default evoformerBlock('evoformer', {
   c_hidden_mul: 32,
   c_hidden_pair_att: 8,
 });
+
+/** The pair track of one block at AlphaFold 2's widths. */
+export const pairStack = evoformerPairStack('evoformer-pairs', ALPHAFOLD2);

@@ -41,6 +41,14 @@ export const evoformerStack = (name: string, config: EvoformerConfig) =>
     return { ...state, s: nn.linear('linear', target, config.c_s) };
   });
 
+/** What one block does to the pair representation alone: algorithm 6 from line 6 on. */
+export const evoformerPairStack = (name: string, config: EvoformerConfig) =>
+  defineModel(
+    name,
+    { z: f32('N_res', 'N_res', config.c_z, { donated: true }), pair_mask: f32('N_res', 'N_res') },
+    ({ z, pair_mask }) => ({ z: scope('pair_stack', () => pairStack(z, pair_mask, config)) }),
+  );
+
 /** Dropout is off: this is inference. */
 function block(m: Msa, z: Pair, { msa_mask, pair_mask }: Masks, config: EvoformerConfig): Representations {
   m = add(
