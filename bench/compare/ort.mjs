@@ -30,7 +30,7 @@ export async function openOrt(graph, data, attention) {
     about: `onnxruntime-web ${ort.env.versions.web}, wasm, ${ort.env.wasm.numThreads} threads, all graph optimisations`,
     async run() {
       const results = await session.run(feeds);
-      return Object.fromEntries(Object.entries(results).map(([name, { data }]) => [name, data]));
+      return Object.fromEntries(graph.outputs.map(({ name }, i) => [name, results[model.outputs[i].name].data]));
     },
     close: () => session.release(),
   };
