@@ -1,9 +1,7 @@
 #!/usr/bin/env node
 /** `npm run bench:compile`: what compiling takes, pass by pass, for models shaped like GPT-2. No weights, no runs. */
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ensure } from '../scripts/ensure.mjs';
+import { setUp } from './setup.mjs';
 
 const BUDGET = '20%';
 const { values } = parseArgs({
@@ -12,13 +10,10 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error(`--rounds: expected a positive integer`);
 
-process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-await ensure();
-const { register } = await import('tsx/esm/api');
-// The built library, as users have it: the paths of this repository's tsconfig would lead to the sources.
-register({ tsconfig: false });
+await setUp();
 const { generate, planGraph, trace } = await import('autochunk');
 const { observeMachine } = await import('../dist/cli/bench-machine.js');
+const { writeFileAtomically } = await import('../dist/cli/write-file.js');
 const { quantile } = await import('../dist/cli/bench-model.js');
 const { describeMachine, markdownTable } = await import('../dist/report/bench.js');
 const { formatBytes } = await import('../dist/ir/bytes.js');
@@ -125,7 +120,6 @@ const page = [
   ...table,
   '',
 ].join('\n');
-mkdirSync('bench/results', { recursive: true });
-writeFileSync('bench/results/compile-time.json', `${JSON.stringify(report, null, 2)}\n`);
-writeFileSync('bench/results/compile-time.md', page);
+writeFileAtomically('bench/results/compile-time.json', `${JSON.stringify(report, null, 2)}\n`);
+writeFileAtomically('bench/results/compile-time.md', page);
 process.stdout.write(`${page}\n`);

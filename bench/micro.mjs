@@ -4,14 +4,12 @@
  * webasm; gpu.js kernels on one thread, tuned ones on one and on all. Every round runs all of them once, in an order that
  * alternates; medians. Writes bench/results/micro.json and micro.md.
  */
-import { writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ensure } from '../scripts/ensure.mjs';
+import { setUp } from './setup.mjs';
 
-process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-await ensure();
+await setUp();
 const { enableRelaxedSimd } = await import('../dist/cli/device-options.js');
+const { writeFileAtomically } = await import('../dist/cli/write-file.js');
 const { observeMachine } = await import('../dist/cli/bench-machine.js');
 enableRelaxedSimd();
 const { k, openDevice } = await import('autochunk/runtime');
@@ -211,6 +209,6 @@ const markdown = [
   ),
   '',
 ].join('\n');
-writeFileSync('bench/results/micro.json', `${JSON.stringify(report, null, 2)}\n`);
-writeFileSync('bench/results/micro.md', markdown);
+writeFileAtomically('bench/results/micro.json', `${JSON.stringify(report, null, 2)}\n`);
+writeFileAtomically('bench/results/micro.md', markdown);
 process.stdout.write(markdown);

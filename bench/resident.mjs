@@ -4,12 +4,11 @@
  * The plan saves activations; the resident memory of the process has to fall by at least 80 % of that.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ensure } from '../scripts/ensure.mjs';
+import { setUp } from './setup.mjs';
 
 const LEAST_SHARE = 0.8;
 const { values } = parseArgs({
@@ -20,12 +19,9 @@ const { values } = parseArgs({
   },
 });
 
-process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-await ensure();
-const { register } = await import('tsx/esm/api');
-// The built library, as users have it: the paths of this repository's tsconfig would lead to the sources.
-register({ tsconfig: false });
+await setUp();
 const { generate, planGraph, trace, unchunkedPlan } = await import('autochunk');
+const { writeFileAtomically } = await import('../dist/cli/write-file.js');
 const { formatBytes } = await import('../dist/ir/bytes.js');
 const { default: gpt2 } = await import('./models/gpt2.ts');
 
@@ -64,8 +60,7 @@ const result = {
   residentSavingBytes: saving,
   share: saving / plannedSaving,
 };
-mkdirSync('bench/results', { recursive: true });
-writeFileSync('bench/results/resident.json', `${JSON.stringify(result, null, 2)}\n`);
+writeFileAtomically('bench/results/resident.json', `${JSON.stringify(result, null, 2)}\n`);
 for (const [name, run] of Object.entries(measured)) {
   console.log(
     `${name.padEnd(9)}  peak ${formatBytes(run.peakBytes).padStart(8)}   reserved ${formatBytes(run.reservedBytes).padStart(8)}   ` +

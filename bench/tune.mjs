@@ -8,11 +8,9 @@
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { ensure } from '../scripts/ensure.mjs';
+import { setUp } from './setup.mjs';
 
-process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-await ensure();
+await setUp();
 const { runCli } = await import('../dist/cli/cli.js');
 const { enableRelaxedSimd } = await import('../dist/cli/device-options.js');
 const { readCostModel } = await import('../dist/compiler/read-cost-model.js');

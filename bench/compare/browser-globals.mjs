@@ -37,11 +37,15 @@ class BlobWorker {
  */
 export function fillInBrowserGlobals() {
   fillInIteratorHelpers();
-  globalThis.Worker ??= BlobWorker;
+  // Others define one too, which takes files alone.
+  globalThis.Worker = BlobWorker;
   globalThis.navigator ??= {};
   const threads = cpus().length;
   if (globalThis.navigator.hardwareConcurrency === undefined)
-    Object.defineProperty(globalThis.navigator, 'hardwareConcurrency', { value: threads, configurable: true });
+    Object.defineProperty(globalThis.navigator, 'hardwareConcurrency', {
+      value: threads,
+      configurable: true,
+    });
   return threads;
 }
 
@@ -91,5 +95,6 @@ function fillInIteratorHelpers() {
     },
   };
   for (const [name, value] of Object.entries(helpers))
-    if (!(name in prototype)) Object.defineProperty(prototype, name, { value, writable: true, configurable: true });
+    if (!(name in prototype))
+      Object.defineProperty(prototype, name, { value, writable: true, configurable: true });
 }

@@ -32,7 +32,10 @@ export function splitConstant(graph) {
     if (isConstant) known.add(node.id);
     (isConstant ? constant : rest).push(node);
   }
-  const read = new Set([...rest.flatMap(({ operands }) => operands), ...graph.outputs.map(({ value }) => value)]);
+  const read = new Set([
+    ...rest.flatMap(({ operands }) => operands),
+    ...graph.outputs.map(({ value }) => value),
+  ]);
   const made = new Set(constant.map(({ id }) => id));
   return {
     constant: {
@@ -40,7 +43,11 @@ export function splitConstant(graph) {
       nodes: constant,
       outputs: [...known].filter((id) => read.has(id)).map((id) => ({ name: id, value: id })),
     },
-    rest: { ...graph, nodes: rest, params: [...known].filter((id) => read.has(id)).map((id) => ({ id, made: made.has(id) })) },
+    rest: {
+      ...graph,
+      nodes: rest,
+      params: [...known].filter((id) => read.has(id)).map((id) => ({ id, made: made.has(id) })),
+    },
   };
 }
 
@@ -51,7 +58,8 @@ export function interpret(graph, ops, values) {
   const releases = lastUses(graph);
   graph.nodes.forEach((node, i) => {
     const op = ops[node.op];
-    if (op === undefined) throw new Error(`${node.op} (${node.id}): this op has no translation to ${ops.library}`);
+    if (op === undefined)
+      throw new Error(`${node.op} (${node.id}): this op has no translation to ${ops.library}`);
     all.set(node.id, op(node, ...node.operands.map((id) => all.get(id))));
     for (const id of releases[i]) {
       if (given.has(id)) continue;

@@ -65,7 +65,9 @@ export function jaxOps({ numpy: np, nn, lax }) {
     permute: ({ attrs }, x) => x.transpose([...attrs.axes]),
     expand: ({ shape }, x) => np.broadcastTo(x, [...shape]),
     slice({ attrs, shape }, x) {
-      return x.slice(...shape.map((extent, axis) => (axis === attrs.axis ? [attrs.start, attrs.start + extent] : [])));
+      return x.slice(
+        ...shape.map((extent, axis) => (axis === attrs.axis ? [attrs.start, attrs.start + extent] : [])),
+      );
     },
     concat: ({ attrs }, ...parts) => np.concatenate(parts, attrs.axis),
   };

@@ -1,19 +1,8 @@
-/** jax-js in Node: its WebAssembly backend under `jit`, with threads through a `Worker` as browsers have it. */
-import { loadPeer } from '../peers/load.mjs';
 import { interpret, splitConstant } from './interpret.mjs';
-import { fillInBrowserGlobals } from './browser-globals.mjs';
 import { jaxOps } from './jax-ops.mjs';
 
-export async function openJax(graph, data) {
-  const threads = fillInBrowserGlobals();
-  const jax = await loadPeer('@jax-js/jax');
-  await jax.init('wasm');
-  jax.defaultDevice('wasm');
-  return { ...(await jaxContestant(jax, graph, data)), about: `jax-js, wasm, jit, ${threads} threads` };
-}
-
 /** A graph on the default device of jax-js. */
-export async function jaxContestant(jax, graph, data) {
+export function jaxContestant(jax, graph, data) {
   const ops = jaxOps(jax);
   const upload = (list, elements) =>
     Object.fromEntries(list.map(({ id, shape, dtype }) => [id, ops.tensor(elements[id], shape, dtype)]));
@@ -31,7 +20,9 @@ export async function jaxContestant(jax, graph, data) {
     async run() {
       const outputs = compute(jax.tree.ref(used));
       const entries = Object.entries(outputs);
-      return Object.fromEntries(await Promise.all(entries.map(async ([name, value]) => [name, await value.data()])));
+      return Object.fromEntries(
+        await Promise.all(entries.map(async ([name, value]) => [name, await value.data()])),
+      );
     },
     close() {
       compute.dispose();

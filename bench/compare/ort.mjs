@@ -1,23 +1,9 @@
-/** onnxruntime-web: the graph as an ONNX file. */
-import { cpus } from 'node:os';
-import { encodeModel } from '../onnx/encode.ts';
-import { exportGraph } from '../onnx/export-graph.ts';
-import { loadPeer } from '../peers/load.mjs';
-
-const ort = await loadPeer('onnxruntime-web');
-ort.env.wasm.numThreads = cpus().length;
-ort.env.logLevel = 'error';
-
 /**
- * @param attention 'ops': products and softmax; 'fused': ONNX Runtime's MultiHeadAttention
- * @returns a contestant, see contestants.mjs
+ * A graph as an ONNX file in onnxruntime-web.
+ *
+ * @param outputs names of the file's outputs, in the order of the graph's
  */
-export async function openOrt(graph, data, attention) {
-  const model = exportGraph(graph, data.params, { attention });
-  const session = await ort.InferenceSession.create(encodeModel(model), {
-    executionProviders: ['wasm'],
-    graphOptimizationLevel: 'all',
-  });
+export function ortContestant(ort, session, graph, data, outputs) {
   const feeds = Object.fromEntries(
     graph.inputs.map(({ id, shape, dtype }) => [
       id,
@@ -27,10 +13,10 @@ export async function openOrt(graph, data, attention) {
     ]),
   );
   return {
-    about: `onnxruntime-web ${ort.env.versions.web}, wasm, ${ort.env.wasm.numThreads} threads, all graph optimisations`,
     async run() {
       const results = await session.run(feeds);
-      return Object.fromEntries(graph.outputs.map(({ name }, i) => [name, results[model.outputs[i].name].data]));
+      const read = graph.outputs.map(async ({ name }, i) => [name, await results[outputs[i]].getData()]);
+      return Object.fromEntries(await Promise.all(read));
     },
     close: () => session.release(),
   };

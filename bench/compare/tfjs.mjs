@@ -1,15 +1,5 @@
-/** TensorFlow.js in Node: its WebAssembly backend, which has no threads there. */
-import { loadPeer } from '../peers/load.mjs';
 import { interpret, splitConstant } from './interpret.mjs';
 import { tfjsOps } from './tfjs-ops.mjs';
-
-export async function openTfjs(graph, data) {
-  const { default: tf } = await loadPeer('@tensorflow/tfjs-core');
-  await loadPeer('@tensorflow/tfjs-backend-wasm');
-  await tf.setBackend('wasm');
-  await tf.ready();
-  return { ...tfjsContestant(tf, graph, data), about: `TensorFlow.js ${tf.version_core}, wasm, SIMD, 1 thread` };
-}
 
 /** A graph on the backend that TensorFlow.js is set to. */
 export function tfjsContestant(tf, graph, data) {

@@ -14,5 +14,7 @@ const narrow = (imageSize: number) =>
 
 /** 512 × 512 pixels: 1025 tokens. */
 export default narrow(512);
+/** 768 × 768 pixels: 2305 tokens. */
+export const vit2305 = narrow(768);
 /** 1024 × 1024 pixels: 4097 tokens. */
 export const vit4097 = narrow(1024);

@@ -222,11 +222,14 @@ const exactness = ({ plannedPeakBytes, measuredPeakBytes }: BenchVariant): strin
 
 const bytesInFull = (count: number): string => `${formatBytes(count)} (${count} B)`;
 
-/** Results of one model stand together. */
+/** Results of one model at one size stand together. */
 function byModel(results: readonly BenchResult[]): BenchResult[][] {
   const groups: BenchResult[][] = [];
   for (const result of results) {
-    if (groups.at(-1)?.[0]?.reference === result.reference) groups.at(-1)?.push(result);
+    const known = groups.at(-1)?.[0];
+    const isSame =
+      known?.reference === result.reference && formatDims(known.dims) === formatDims(result.dims);
+    if (isSame) groups.at(-1)?.push(result);
     else groups.push([result]);
   }
   return groups;

@@ -1,0 +1,49 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+export const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** Is this the archive that `npm run bench:pack` makes? It has everything built and installed, and scripts as JavaScript. */
+export const isPacked = existsSync(`${root}packed.json`);
+
+/**
+ * Makes the checkout usable, works in its folder from here on, and lets scripts import TypeScript.
+ *
+ * @param peers whether the libraries to compare with are needed
+ */
+export async function setUp({ peers = false } = {}) {
+  process.chdir(root);
+  if (isPacked) return;
+  const { ensure } = await import('../scripts/ensure.mjs');
+  await ensure();
+  if (peers) (await import('./peers/install.mjs')).installPeers();
+  const { register } = await import('tsx/esm/api');
+  // The built library, as users have it: the paths of this repository's tsconfig would lead to the sources.
+  register({ tsconfig: false });
+}
+
+/** Ends the process as commands do whose options are wrong. */
+export function misused(message) {
+  process.stderr.write(`error: ${message}\n`);
+  process.exit(2);
+}
+
+/** The value of an option that is a number of things. */
+export function count(name, value) {
+  const number = Number(value);
+  if (!(Number.isInteger(number) && number > 0))
+    misused(`--${name}: expected a positive integer, got "${value}"`);
+  return number;
+}
+
+/** The `--size` of a benchmark, as in sizes.ts. */
+export function checkSize(size) {
+  if (!['quick', 'short', 'long'].includes(size))
+    misused(`--size: expected quick, short or long, got "${size}"`);
+}
+
+/** The command as it was given, for reports. */
+export function commandLine(script) {
+  const options = process.argv.slice(2);
+  return options.length === 0 ? `npm run ${script}` : `npm run ${script} -- ${options.join(' ')}`;
+}
