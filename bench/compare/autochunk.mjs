@@ -1,27 +1,39 @@
-/** autochunk: a generated module on a device of its own. */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { enableRelaxedSimd } from '../../dist/cli/device-options.js';
-import { Session } from '../../dist/cli/session.js';
-
-/** @param plan `unchunked`, or the budget that it keeps */
-export async function openAutochunk({ signature, data }, folder, backend, plan) {
-  if (backend === 'webasm') enableRelaxedSimd();
-  const session = await Session.open(
-    { backend },
-    readFileSync(join(folder, `${plan}.ts`), 'utf8'),
-    signature,
-    data,
-  );
-  const { device } = session;
-  const threads = backend === 'webasm' ? `, ${device.threads} threads` : '';
-  const read = (outputs) =>
-    Object.fromEntries(Object.entries(outputs).map(([name, { data }]) => [name, data]));
-  return {
-    about: `autochunk, ${backend} (${device.adapter})${threads}, ${plan === 'unchunked' ? plan : `budget ${plan}`}`,
-    run: async () => read((await session.run()).outputs),
-    /** Runs once more. */
-    peakBytes: async () => (await session.run()).measuredPeakBytes,
-    close: () => session.close(),
+/**
+ * A generated module of autochunk on a device.
+ *
+ * @param runtime the namespace of `autochunk/runtime`
+ * @param source the module, as CommonJS
+ */
+export function autochunkContestant(runtime, device, source, { graph, data }) {
+  const module = {};
+  new Function('exports', 'require', source)(module, () => runtime);
+  const { info, run } = module;
+  const elements = new Map(graph.params.map(({ id, key, shape }) => [key, { shape, data: data.params[id] }]));
+  const params = runtime.loadParameters(device, info.params, elements);
+  const upload = (wanted) => {
+    const some = Object.entries(info.inputs).filter(([, input]) => wanted(input));
+    const values = some.map(([id]) => [id, data.inputs[id]]);
+    return runtime.uploadInputs(device, Object.fromEntries(some), Object.fromEntries(values));
   };
+  const kept = upload(({ donated }) => !donated);
+  const runOnce = async () => {
+    // A module takes donated inputs over: they are uploaded anew.
+    const inputs = { ...kept, ...upload(({ donated }) => donated) };
+    const { result, peakBytes } = await runtime.measure(device, () => run(device, inputs, params));
+    const outputs = {};
+    for (const [name, tensor] of Object.entries(result)) outputs[name] = await device.read(tensor);
+    for (const tensor of new Set(Object.values(result))) tensor.free();
+    return { outputs, peakBytes };
+  };
+  return {
+    run: async () => (await runOnce()).outputs,
+    peakBytes: async () => (await runOnce()).peakBytes,
+    close: () => device.destroy(),
+  };
+}
+
+/** What a device and a plan are, for reports. */
+export function describeContestant(device, plan) {
+  const threads = device.backend === 'webasm' ? `, ${device.threads} threads` : '';
+  return `autochunk, ${device.backend} (${device.adapter})${threads}, ${plan === 'unchunked' ? plan : `budget ${plan}`}`;
 }

@@ -27,7 +27,7 @@ const gptAt = (N: number, budgets: readonly string[], size: BenchSize = 'short')
 
 /** The models and sizes on which autochunk is compared with other libraries. */
 export const CASES: readonly PeerCase[] = [
-  gptAt(256, ['50%'], 'quick'),
+  gptAt(64, ['50%'], 'quick'),
   gptAt(1024, []),
   gptAt(2048, []),
   gptAt(4096, ['64MiB']),

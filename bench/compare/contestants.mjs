@@ -4,7 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { deserialize } from 'node:v8';
+import { setFlagsFromString } from 'node:v8';
+import { decodeCase } from './case-files.mjs';
 
 const ort = (attention) => (peers, found, folder) =>
   peers.openOrt(found.graph, found.data, {
@@ -30,12 +31,23 @@ export const peerNames = (backend) => Object.keys(PEERS[backend]);
 /** The name of a plan of autochunk among contestants. The first contestant is the one that others are compared with. */
 export const planName = (label) => (label === 'unchunked' ? 'autochunk' : `autochunk within ${label}`);
 
+/** The plan of a contestant that {@link planName} named; undefined for other libraries. */
+export const planOf = (name) =>
+  name === 'autochunk' ? 'unchunked' : /^autochunk within (.*)$/.exec(name)?.[1];
+
 /** Opens a contestant by name for the case in a folder. */
 export async function openContestant(name, folder, backend) {
-  const found = deserialize(readFileSync(join(folder, 'case.bin')));
-  const open = PEERS[backend][name];
-  if (open !== undefined) return open(await import('./node-peers.mjs'), found, folder, backend);
-  const plan = name === 'autochunk' ? 'unchunked' : name.slice('autochunk within '.length);
-  const { openAutochunk } = await import('./autochunk.mjs');
-  return openAutochunk(found, folder, backend, plan);
+  // What browsers have without a flag is there for all.
+  setFlagsFromString('--experimental-wasm-relaxed-simd');
+  const bytes = readFileSync(join(folder, 'data.bin'));
+  const json = readFileSync(join(folder, 'case.json'), 'utf8');
+  const found = decodeCase(json, bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+  const plan = planOf(name);
+  if (plan === undefined)
+    return PEERS[backend][name](await import('./node-peers.mjs'), found, folder, backend);
+  const runtime = await import('../../dist/runtime/index.js');
+  const { autochunkContestant, describeContestant } = await import('./autochunk.mjs');
+  const device = await runtime.openDevice({ backend });
+  const source = readFileSync(join(folder, `${plan}.js`), 'utf8');
+  return { ...autochunkContestant(runtime, device, source, found), about: describeContestant(device, plan) };
 }

@@ -1,40 +1,46 @@
 /** What contestants need of a case, as files: each then runs in a process that loads nothing else. Needs TypeScript loading (tsx). */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { serialize } from 'node:v8';
 import { generate, planGraph, trace, unchunkedPlan } from 'autochunk';
-import { signatureOf } from '../../dist/cli/signature.js';
+import { ts } from 'ts-morph';
 import { specialise } from '../../dist/compiler/specialise.js';
 import { randomData } from '../../dist/testing/random.js';
 import { encodeModel } from '../onnx/encode.ts';
 import { exportGraph } from '../onnx/export-graph.ts';
+import { encodeCase } from './case-files.mjs';
 
 const SEED = 1;
 
 /**
- * Traces and compiles a case and writes what its contestants load. Returns autochunk's plans: `{ label, plannedPeakBytes }` each.
+ * Traces and compiles a case and writes what its contestants load: `case.json`, `data.bin`, `<plan>.js` for each plan of autochunk,
+ * `ops.onnx` and `fused.onnx`. Returns autochunk's plans: `{ label, plannedPeakBytes }` each.
  */
 export async function prepareCase({ model, dims, budgets }, backend, folder) {
   const traced = trace(model);
   const graph = specialise(traced, dims);
   const data = randomData(graph, SEED);
-  const whole = unchunkedPlan(planGraph(traced, { dims, backend, budget: '100%' }));
   const plans = [
-    { label: 'unchunked', plan: whole },
+    { label: 'unchunked', plan: unchunkedPlan(planGraph(traced, { dims, backend, budget: '100%' })) },
     ...budgets.map((budget) => ({ label: budget, plan: planGraph(traced, { dims, backend, budget }) })),
   ];
-  for (const { label, plan } of plans) writeFileSync(join(folder, `${label}.ts`), await generate(plan));
+  const write = (name, content) => writeFileSync(join(folder, name), content);
+  for (const { label, plan } of plans) write(`${label}.js`, asCommonJs(await generate(plan)));
   const names = {};
   for (const attention of ['ops', 'fused']) {
     const onnx = exportGraph(graph, data.params, { attention });
     names[attention] = onnx.outputs.map(({ name }) => name);
-    writeFileSync(join(folder, `${attention}.onnx`), encodeModel(onnx));
+    write(`${attention}.onnx`, encodeModel(onnx));
   }
   const { name, inputs, params, nodes, outputs } = graph;
   const bare = { name, inputs, params, nodes: nodes.map(({ at, symbolic, ...node }) => node), outputs };
-  writeFileSync(
-    join(folder, 'case.bin'),
-    serialize({ graph: bare, signature: signatureOf(whole.graph), data, names }),
-  );
+  const { json, bytes } = encodeCase({ graph: bare, names, data });
+  write('case.json', json);
+  write('data.bin', bytes);
   return plans.map(({ label, plan }) => ({ label, plannedPeakBytes: plan.planned.peakBytes }));
 }
+
+/** Without types, for processes and pages that load no compiler. */
+const asCommonJs = (source) =>
+  ts.transpileModule(source, {
+    compilerOptions: { module: ts.ModuleKind.CommonJS, target: ts.ScriptTarget.ES2022 },
+  }).outputText;
