@@ -8,7 +8,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { peerNames, planName } from './compare/contestants.mjs';
+import { peerNames } from './compare/contestants.mjs';
+import { planName } from './compare/plan-names.mjs';
 import { comparisonPage, faultsOf, summarise } from './compare/report.mjs';
 import { checkSize, commandLine, count, misused, setUp } from './setup.mjs';
 

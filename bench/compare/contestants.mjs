@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { decodeCase } from './case-files.mjs';
+import { planOf } from './plan-names.mjs';
 
 const ort = (attention) => (peers, found, folder) =>
   peers.openOrt(found.graph, found.data, {
@@ -27,13 +28,6 @@ const PEERS = {
 };
 
 export const peerNames = (backend) => Object.keys(PEERS[backend]);
-
-/** The name of a plan of autochunk among contestants. The first contestant is the one that others are compared with. */
-export const planName = (label) => (label === 'unchunked' ? 'autochunk' : `autochunk within ${label}`);
-
-/** The plan of a contestant that {@link planName} named; undefined for other libraries. */
-export const planOf = (name) =>
-  name === 'autochunk' ? 'unchunked' : /^autochunk within (.*)$/.exec(name)?.[1];
 
 /** Opens a contestant by name for the case in a folder. */
 export async function openContestant(name, folder, backend) {

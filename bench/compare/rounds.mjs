@@ -4,18 +4,18 @@
  *
  * @param open opens a contestant by its name
  * @param settings `rounds`; `patienceMs`: one whose first run takes longer is not run again, and that run counts; `cpuMs`: processor
- *   time of the process so far; `tell`: of progress
+ *   time of the process so far, where it can be known; `tell`: of progress
  * @returns an entry for each: `name`, `about`, `firstMs`, `ms` and `cpuMs` of the rounds, `maxAbsDiff`, `magnitude`, `error`
  */
-export async function alternate(open, names, { rounds, patienceMs, cpuMs = () => 0, tell }) {
+export async function alternate(open, names, { rounds, patienceMs, cpuMs, tell }) {
   const entries = [];
   const contestants = new Map();
   const runOnce = async (entry) => {
-    const before = cpuMs();
+    const before = cpuMs?.();
     const started = performance.now();
     const outputs = await contestants.get(entry.name).run();
     entry.ms.push(performance.now() - started);
-    entry.cpuMs.push(cpuMs() - before);
+    if (cpuMs) entry.cpuMs.push(cpuMs() - before);
     return outputs;
   };
   let reference;
