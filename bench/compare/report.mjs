@@ -89,11 +89,7 @@ function comparisonTable({ contestants }, markdownTable) {
       mib(entry.peakBytes),
       mib(entry.alone?.webAssemblyGrowthBytes),
       mib(entry.alone?.residentBytes),
-      entry.maxAbsDiff === undefined
-        ? '—'
-        : entry.maxAbsDiff === 0
-          ? 'none'
-          : entry.maxAbsDiff.toExponential(1),
+      difference(entry),
     ]),
   );
 }

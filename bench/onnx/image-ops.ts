@@ -1,3 +1,4 @@
+import { UnsupportedError } from '../../src/errors.ts';
 import type { OpNode } from '../../src/ir/node.ts';
 import { numberAttr, numbersAttr } from '../../src/ir/ops/support.ts';
 import type { Attributes, Builder } from './builder.ts';
@@ -39,11 +40,13 @@ export function translateImageOp(
 }
 
 /** Paddings are ours by axis (top, bottom, left, right) and ONNX's by side (top, left, bottom, right). */
-function windowOf({ attrs }: OpNode): Attributes {
+function windowOf({ op, id, attrs }: OpNode): Attributes {
   const given = numbersAttr(attrs, 'padding');
   const [top, bottom, left, right] = (
     given.length === 2 ? [given[0], given[0], given[1], given[1]] : given
   ) as [number, number, number, number];
+  if ([top, bottom, left, right].some((side) => side < 0))
+    throw new UnsupportedError(`${op} (${id}): ONNX has no negative padding, got [${given.join(', ')}]`);
   const pair = (name: string) => (name in attrs ? numbersAttr(attrs, name) : [1, 1]);
   return {
     pads: { ints: [top, left, bottom, right] },
