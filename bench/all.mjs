@@ -7,6 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { findChromium, NO_CHROMIUM } from './compare/chromium.mjs';
 import { isPacked, misused, root, setUp } from './setup.mjs';
 
 const SIZES = ['quick', 'short', 'long'];
@@ -47,6 +48,8 @@ if (isPacked || size === 'long') {
 if (!isPacked && size === 'long') {
   run('compile-time', []);
   run('resident', []);
+  if (findChromium() === undefined) process.stdout.write(`\nnothing is run in a browser: ${NO_CHROMIUM}\n`);
+  else run('browser', []);
 }
 
 if (isPacked) {

@@ -6,8 +6,9 @@
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { findChromium, NO_CHROMIUM } from './compare/chromium.mjs';
 import { planName } from './compare/plan-names.mjs';
 import { comparisonPage, faultsOf, summarise } from './compare/report.mjs';
 import { checkSize, commandLine, count, misused, root, setUp } from './setup.mjs';
@@ -25,14 +26,9 @@ const { values } = parseArgs({
 if (values.size !== undefined) checkSize(values.size);
 const rounds = count('rounds', values.rounds);
 const patience = count('patience', values.patience);
-const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-const folders = (process.env.PATH ?? '').split(delimiter);
-const executablePath =
-  values.chromium ?? folders.flatMap((folder) => NAMES.map((name) => join(folder, name))).find(existsSync);
-if (executablePath === undefined || !existsSync(executablePath))
-  misused(
-    `no ${NAMES.join(', ')} on the PATH; name the program with --chromium (on Debian: apt-get install chromium)`,
-  );
+const executablePath = values.chromium ?? findChromium();
+if (executablePath === undefined) misused(`${NO_CHROMIUM}; --chromium names another`);
+if (!existsSync(executablePath)) misused(`--chromium: there is no ${executablePath}`);
 
 await setUp({ peers: true });
 const { chromium } = await import('playwright-core');
