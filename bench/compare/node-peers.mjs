@@ -53,6 +53,8 @@ async function provideWebGpu() {
   const { globals } = await import('webgpu');
   Object.assign(globalThis, globals);
   globalThis.navigator ??= {};
-  if (!globalThis.navigator.gpu)
-    Object.defineProperty(globalThis.navigator, 'gpu', { value: found.gpu, configurable: true });
+  // What libraries look for beside the GPU.
+  for (const [name, value] of Object.entries({ gpu: found.gpu, userAgent: `Node.js/${process.version}` }))
+    if (globalThis.navigator[name] === undefined)
+      Object.defineProperty(globalThis.navigator, name, { value, configurable: true });
 }
