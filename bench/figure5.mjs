@@ -31,7 +31,7 @@ const { benchModel } = await import('../dist/cli/bench-model.js');
 const { observeMachine } = await import('../dist/cli/bench-machine.js');
 const { writeFileAtomically } = await import('../dist/cli/write-file.js');
 const { benchMarkdown, describeBench } = await import('../dist/report/bench.js');
-const { FIGURE5 } = await import('./models/figure5.ts');
+const { FIGURE5 } = await import('./figure5-cases.ts');
 const { ofSize } = await import('./sizes.ts');
 if (backend === 'webasm') enableRelaxedSimd();
 const { openDevice } = await import('autochunk/runtime');

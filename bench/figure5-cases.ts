@@ -1,9 +1,9 @@
 import type { Model } from 'autochunk';
-import type { BenchSize } from '../sizes.ts';
-import evoformer from './evoformer.ts';
-import gpt from './gpt2.ts';
-import unet from './unet.ts';
-import vit1025, { vit2305 } from './vit.ts';
+import evoformer from './models/evoformer.ts';
+import gpt from './models/gpt2.ts';
+import unet from './models/unet.ts';
+import vit1025, { vit2305 } from './models/vit.ts';
+import type { BenchSize } from './sizes.ts';
 
 /** A model of the paper's figure 5 at one length. */
 export interface Figure5Case {
