@@ -97,7 +97,9 @@ function comparisonTable({ contestants }, markdownTable) {
 /** Why libraries fail, as they say it. */
 function failures({ contestants }) {
   const failed = contestants.filter(({ error }) => error !== null);
-  return failed.flatMap(({ name, error }) => [`${name} fails: \`${error}\``, '']);
+  // Messages name files of where a library was built.
+  const short = (error) => error.replaceAll(/(?:\/[\w.@-]+)+\//g, '');
+  return failed.flatMap(({ name, error }) => [`${name} fails: \`${short(error)}\``, '']);
 }
 
 /** The report as Markdown. */
