@@ -1,11 +1,10 @@
-import { setFlagsFromString } from 'node:v8';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Device } from '../../src/runtime/device.ts';
 import * as k from '../../src/runtime/kernels/index.ts';
 import type { Tensor } from '../../src/runtime/tensor.ts';
-import { WebasmDevice } from '../../src/runtime/webasm/device.ts';
-import { hasFusedMultiply } from '../../src/runtime/webasm/gemm/fused.ts';
 import { randomSource } from '../../src/testing/random.ts';
+import { type TunedDevices, tunedModes } from '../support/tuned-devices.ts';
 
 const noise = (shape: readonly number[], seed: number): Float32Array => {
   const next = randomSource(seed);
@@ -50,7 +49,7 @@ const placesOf = ({ image, kernel, stride, dilation, padding }: Case): [number, 
 };
 
 /** `turned`: columns of images lie one below the other. */
-function operands(device: WebasmDevice, test: Case) {
+function operands(device: Device, test: Case) {
   const { batch, groups, inGroup, outGroup, image, kernel, biased, turned, turnedWeight, seed } = test;
   const laidOut = (turned: boolean, shape: readonly number[], data?: Float32Array): Tensor => {
     const [n, c, h, w] = shape as [number, number, number, number];
@@ -84,13 +83,13 @@ const bits = async (tensor: Tensor): Promise<number[]> => {
   return [...new Uint32Array(values.buffer, values.byteOffset, values.length)];
 };
 
-describe.each(['two instructions', 'one instruction'])('convolutions by GEMM on webasm, %s', (mode) => {
-  let tuned: WebasmDevice;
-  let plain: WebasmDevice;
-  beforeAll(() => {
-    if (mode === 'one instruction') setFlagsFromString('--experimental-wasm-relaxed-simd');
-    tuned = new WebasmDevice();
-    plain = new WebasmDevice({ kernels: 'gpujs' });
+describe.each(tunedModes)('convolutions by GEMM on $name', ({ portion, open }) => {
+  let devices: TunedDevices;
+  let tuned: Device;
+  let plain: Device;
+  beforeAll(async () => {
+    devices = await open();
+    ({ tuned, plain } = devices);
   });
   afterAll(async () => {
     await tuned.destroy();
@@ -103,7 +102,7 @@ describe.each(['two instructions', 'one instruction'])('convolutions by GEMM on 
         const [mine, theirs] = [operands(tuned, test), operands(plain, test)];
         convolve(mine, test);
         convolve(theirs, test);
-        if (hasFusedMultiply()) {
+        if (!devices.sameBits) {
           const expected = await plain.read(theirs.into);
           (await tuned.read(mine.into)).forEach((value, i) => {
             const tolerance = 1e-4 * (1 + Math.abs(value));
@@ -112,7 +111,7 @@ describe.each(['two instructions', 'one instruction'])('convolutions by GEMM on 
         } else expect(await bits(mine.into)).toEqual(await bits(theirs.into));
         for (const used of [mine, theirs]) free(used);
       }),
-      { numRuns: 120 },
+      { numRuns: 120 * portion },
     );
   });
 
@@ -162,7 +161,7 @@ describe.each(['two instructions', 'one instruction'])('convolutions by GEMM on 
           chunk.free();
         },
       ),
-      { numRuns: 120 },
+      { numRuns: 120 * portion },
     );
   });
 

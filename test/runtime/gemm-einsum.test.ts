@@ -1,11 +1,10 @@
-import { setFlagsFromString } from 'node:v8';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Device } from '../../src/runtime/device.ts';
 import * as k from '../../src/runtime/kernels/index.ts';
 import type { Tensor } from '../../src/runtime/tensor.ts';
-import { WebasmDevice } from '../../src/runtime/webasm/device.ts';
-import { hasFusedMultiply } from '../../src/runtime/webasm/gemm/fused.ts';
 import { randomSource } from '../../src/testing/random.ts';
+import { type TunedDevices, tunedModes } from '../support/tuned-devices.ts';
 
 /** Every way in which axes of a result and of a sum can depend on the operands. */
 const EQUATIONS = [
@@ -38,7 +37,7 @@ const caseArbitrary = fc.record({
 });
 type Case = typeof caseArbitrary extends fc.Arbitrary<infer T> ? T : never;
 
-function operands(device: WebasmDevice, { equation, extents, reversed, seed }: Case) {
+function operands(device: Device, { equation, extents, reversed, seed }: Case) {
   const [, left = '', right = '', result = ''] = /^(\w*),(\w*)->(\w*)$/.exec(equation) ?? [];
   const labels = [...new Set(left + right)];
   const extentOf = (label: string): number => extents[labels.indexOf(label)] as number;
@@ -64,13 +63,13 @@ const bits = async (tensor: Tensor): Promise<number[]> => {
   return [...new Uint32Array(values.buffer, values.byteOffset, values.length)];
 };
 
-describe.each(['two instructions', 'one instruction'])('einsum by products on webasm, %s', (mode) => {
-  let tuned: WebasmDevice;
-  let plain: WebasmDevice;
-  beforeAll(() => {
-    if (mode === 'one instruction') setFlagsFromString('--experimental-wasm-relaxed-simd');
-    tuned = new WebasmDevice();
-    plain = new WebasmDevice({ kernels: 'gpujs' });
+describe.each(tunedModes)('einsum by products on $name', ({ portion, open }) => {
+  let devices: TunedDevices;
+  let tuned: Device;
+  let plain: Device;
+  beforeAll(async () => {
+    devices = await open();
+    ({ tuned, plain } = devices);
   });
   afterAll(async () => {
     await tuned.destroy();
@@ -82,7 +81,7 @@ describe.each(['two instructions', 'one instruction'])('einsum by products on we
       fc.asyncProperty(caseArbitrary, async (test) => {
         const [mine, theirs] = [operands(tuned, test), operands(plain, test)];
         for (const { a, b, into } of [mine, theirs]) k.einsum(a, b, { into, equation: test.equation });
-        if (hasFusedMultiply()) {
+        if (!devices.sameBits) {
           const expected = await plain.read(theirs.into);
           (await tuned.read(mine.into)).forEach((value, i) => {
             if (!(Math.abs(value - (expected[i] as number)) <= 1e-4 * (1 + Math.abs(value))))
@@ -91,7 +90,7 @@ describe.each(['two instructions', 'one instruction'])('einsum by products on we
         } else expect(await bits(mine.into)).toEqual(await bits(theirs.into));
         for (const { a, b, into } of [mine, theirs]) for (const tensor of [a, b, into]) tensor.free();
       }),
-      { numRuns: 200 },
+      { numRuns: 200 * portion },
     );
   });
 
@@ -119,7 +118,7 @@ describe.each(['two instructions', 'one instruction'])('einsum by products on we
           expect(await bits(part)).toEqual(await bits(whole));
         }
       }),
-      { numRuns: 300 },
+      { numRuns: 300 * portion },
     );
   });
 

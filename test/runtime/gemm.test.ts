@@ -1,11 +1,11 @@
-import { setFlagsFromString } from 'node:v8';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Device } from '../../src/runtime/device.ts';
 import * as k from '../../src/runtime/kernels/index.ts';
 import type { Tensor } from '../../src/runtime/tensor.ts';
 import { WebasmDevice } from '../../src/runtime/webasm/device.ts';
-import { hasFusedMultiply } from '../../src/runtime/webasm/gemm/fused.ts';
 import { randomSource } from '../../src/testing/random.ts';
+import { type TunedDevices, tunedModes } from '../support/tuned-devices.ts';
 
 const noise = (length: number, seed: number): Float32Array => {
   const next = randomSource(seed);
@@ -56,7 +56,7 @@ const caseArbitrary: fc.Arbitrary<Case> = fc.record({
 
 /** A tensor of three axes that lie in memory in another order. */
 function laidOut(
-  device: WebasmDevice,
+  device: Device,
   shape: readonly number[],
   order: readonly number[],
   data?: Float32Array,
@@ -68,7 +68,7 @@ function laidOut(
   return tensor;
 }
 
-function operands(device: WebasmDevice, { batch, rows, columns, inner, orders, shared, seed }: Case) {
+function operands(device: Device, { batch, rows, columns, inner, orders, shared, seed }: Case) {
   const [ofA, ofB, ofC] = orders as [number[], number[], number[]];
   const aBatch = shared === 'a' ? 1 : batch;
   const bBatch = shared === 'b' ? 1 : batch;
@@ -92,14 +92,13 @@ function float64(a: Float32Array, b: Float32Array, test: Case, batch: number, ro
   return { sum, size };
 }
 
-// The second round also runs with one instruction for multiply and add, where the engine has it behind a flag.
-describe.each(['two instructions', 'one instruction'])('matrix products on webasm, %s', (mode) => {
-  let tuned: WebasmDevice;
-  let plain: WebasmDevice;
-  beforeAll(() => {
-    if (mode === 'one instruction') setFlagsFromString('--experimental-wasm-relaxed-simd');
-    tuned = new WebasmDevice();
-    plain = new WebasmDevice({ kernels: 'gpujs' });
+describe.each(tunedModes)('matrix products on $name', ({ portion, open }) => {
+  let devices: TunedDevices;
+  let tuned: Device;
+  let plain: Device;
+  beforeAll(async () => {
+    devices = await open();
+    ({ tuned, plain } = devices);
   });
   afterAll(async () => {
     await tuned.destroy();
@@ -115,7 +114,7 @@ describe.each(['two instructions', 'one instruction'])('matrix products on webas
         k.matmul(other.a, other.b, { into: other.c });
         const [left, right, result] = await Promise.all([a, b, c].map((tensor) => tuned.read(tensor)));
         const reference = await plain.read(other.c);
-        if (!hasFusedMultiply()) expect(await bits(c)).toEqual(await bits(other.c));
+        if (devices.sameBits) expect(await bits(c)).toEqual(await bits(other.c));
         result?.forEach((value, i) => {
           const { rows, columns, inner } = test;
           const { sum, size } = float64(
@@ -132,7 +131,7 @@ describe.each(['two instructions', 'one instruction'])('matrix products on webas
         });
         for (const tensor of [a, b, c, other.a, other.b, other.c]) tensor.free();
       }),
-      { numRuns: 120 },
+      { numRuns: 120 * portion },
     );
   });
 
@@ -160,7 +159,7 @@ describe.each(['two instructions', 'one instruction'])('matrix products on webas
         expect(await bits(chunk)).toEqual(await bits(c.slice(axis, start, end)));
         for (const tensor of [a, b, c, chunk]) tensor.free();
       }),
-      { numRuns: 120 },
+      { numRuns: 120 * portion },
     );
   });
 
@@ -179,7 +178,7 @@ describe.each(['two instructions', 'one instruction'])('matrix products on webas
         expect(await bits(parts)).toEqual(await bits(c));
         for (const tensor of [a, b, c, parts]) tensor.free();
       }),
-      { numRuns: 60 },
+      { numRuns: 60 * portion },
     );
   });
 
@@ -226,24 +225,19 @@ describe.each(['two instructions', 'one instruction'])('matrix products on webas
     });
   });
 
-  it('say how many calls they served, and take workspace that is in no other figure', () => {
-    const device = new WebasmDevice();
-    const other = new WebasmDevice({ kernels: 'gpujs' });
-    for (const [opened, kernels] of [
-      [device, 'tuned'],
-      [other, 'gpujs'],
+  it('say how many calls they served', async () => {
+    for (const [device, kernels] of [
+      [tuned, 'tuned'],
+      [plain, 'gpujs'],
     ] as const) {
-      const a = opened.upload([1, 2, 3, 4], [2, 2]);
-      const into = opened.alloc([2, 2]);
+      const a = device.upload([1, 2, 3, 4], [2, 2]);
+      const into = device.alloc([2, 2]);
+      const before = { ...device.calls };
       k.matmul(a, a, { into });
-      expect(opened.kernels).toBe(kernels);
-      expect(opened.calls).toEqual({ tuned: 0, gpujs: 0, [kernels]: 1 });
-      expect(opened.memory.peakBytes).toBe(32);
-      expect(opened.memory.reservedBytes).toBe(128);
+      expect(device.kernels).toBe(kernels);
+      expect(device.calls).toEqual({ ...before, [kernels]: before[kernels] + 1 });
+      for (const tensor of [a, into]) tensor.free();
     }
-    expect(device.memory.workspaceBytes).toBeGreaterThan(0);
-    expect(device.memory.workspaceBytes).toBeLessThan(512 * 1024);
-    expect(other.memory.workspaceBytes).toBe(0);
   });
 
   it('refuse a result that overwrites an operand', () => {
@@ -251,4 +245,19 @@ describe.each(['two instructions', 'one instruction'])('matrix products on webas
     expect(() => k.matmul(a, a, { into: a })).toThrow(/would overwrite/);
     a.free();
   });
+});
+
+it('products on webasm take workspace that is in no other figure', () => {
+  const device = new WebasmDevice();
+  const other = new WebasmDevice({ kernels: 'gpujs' });
+  for (const opened of [device, other]) {
+    const a = opened.upload([1, 2, 3, 4], [2, 2]);
+    const into = opened.alloc([2, 2]);
+    k.matmul(a, a, { into });
+    expect(opened.memory.peakBytes).toBe(32);
+    expect(opened.memory.reservedBytes).toBe(128);
+  }
+  expect(device.memory.workspaceBytes).toBeGreaterThan(0);
+  expect(device.memory.workspaceBytes).toBeLessThan(512 * 1024);
+  expect(other.memory.workspaceBytes).toBe(0);
 });

@@ -1,9 +1,12 @@
 import { InternalError, UnsupportedError, UserError } from '../../errors.ts';
 import { BaseDevice, type BoundView } from '../base-device.ts';
 import type { Kernel } from '../kernel.ts';
+import type { KernelChoice, TunedKernels } from '../tuned.ts';
 import { findAdapter, maxStorageBytes } from './adapter.ts';
-import { WebgpuExecutor } from './executor.ts';
+import { GemmExecutor } from './gemm/executor.ts';
+import { KernelExecutor } from './kernel-executor.ts';
 import { BufferPool } from './pool.ts';
+import { Recorder } from './recorder.ts';
 import type { OnKernel } from './timestamps.ts';
 
 const USAGE_MAP_READ_COPY_DST = 0x01 | 0x08;
@@ -16,12 +19,17 @@ export class WebgpuDevice extends BaseDevice<GPUBuffer> {
   override readonly adapter: string;
   override readonly maxStorageBytes: number;
   readonly #gpu: GPUDevice;
-  readonly #executor: WebgpuExecutor;
+  readonly #recorder: Recorder;
+  readonly #executor: KernelExecutor;
+  readonly #ownKernels: TunedKernels<BoundView<GPUBuffer>> | undefined;
   readonly #pool: BufferPool;
   #lost: GPUDeviceLostInfo | undefined;
 
-  /** Throws UnsupportedError, saying why, when there is no adapter. */
-  static async open(): Promise<WebgpuDevice> {
+  /**
+   * `tuned`: sums of products run as WGSL of our own, else as gpu.js kernels. Throws UnsupportedError, saying why, when there
+   * is no adapter.
+   */
+  static async open(kernels: KernelChoice = 'tuned'): Promise<WebgpuDevice> {
     const found = await findAdapter();
     if ('reason' in found) throw new UnsupportedError(`webgpu is not available: ${found.reason}.`);
     const { limits } = found.adapter;
@@ -33,17 +41,19 @@ export class WebgpuDevice extends BaseDevice<GPUBuffer> {
         maxBufferSize: limits.maxBufferSize,
       },
     });
-    return new WebgpuDevice(gpu, found.name);
+    return new WebgpuDevice(gpu, found.name, kernels);
   }
 
-  private constructor(gpu: GPUDevice, adapter: string) {
+  private constructor(gpu: GPUDevice, adapter: string, kernels: KernelChoice) {
     super();
     this.#gpu = gpu;
     this.adapter = adapter;
     this.maxStorageBytes = maxStorageBytes(gpu.limits);
-    this.#executor = new WebgpuExecutor(gpu);
+    this.#recorder = new Recorder(gpu);
+    this.#executor = new KernelExecutor(this.#recorder);
+    this.#ownKernels = kernels === 'tuned' ? new GemmExecutor(this.#recorder) : undefined;
     this.#pool = new BufferPool(gpu, {
-      beforeDestroy: () => this.#executor.forgetBuffers(),
+      beforeDestroy: () => this.#recorder.forgetBuffers(),
       parameterBytes: () => this.memory.parameterBytes,
     });
     void gpu.lost.then((info) => {
@@ -61,12 +71,12 @@ export class WebgpuDevice extends BaseDevice<GPUBuffer> {
   }
 
   protected override writeRange(buffer: GPUBuffer, first: number, data: Float32Array): void {
-    this.#executor.submit();
+    this.#recorder.submit();
     this.#gpu.queue.writeBuffer(buffer, first * 4, data as Float32Array<ArrayBuffer>);
   }
 
   protected override async readRange(buffer: GPUBuffer, first: number, end: number): Promise<Float32Array> {
-    this.#executor.submit();
+    this.#recorder.submit();
     const size = (end - first) * 4;
     const staging = this.#gpu.createBuffer({ size, usage: USAGE_MAP_READ_COPY_DST });
     try {
@@ -95,16 +105,20 @@ export class WebgpuDevice extends BaseDevice<GPUBuffer> {
     this.#executor.record(kernel, out, arrays, scalars);
   }
 
+  protected override ownKernels(): TunedKernels<BoundView<GPUBuffer>> | undefined {
+    return this.#ownKernels;
+  }
+
   protected override readonly runsAtOnce = false;
 
   protected override timeKernels(onKernel: OnKernel): (() => Promise<void>) | undefined {
     if (!this.#gpu.features.has('timestamp-query')) return undefined;
-    this.#executor.time(onKernel);
-    return () => this.#executor.stopTiming();
+    this.#recorder.time(onKernel);
+    return () => this.#recorder.stopTiming();
   }
 
   protected override async settle(): Promise<void> {
-    this.#executor.submit();
+    this.#recorder.submit();
     const scopes = ERROR_SCOPES.map(() => this.#gpu.popErrorScope());
     this.#pushErrorScopes();
     const [errors] = await Promise.all([Promise.allSettled(scopes), this.#gpu.queue.onSubmittedWorkDone()]);
@@ -115,7 +129,7 @@ export class WebgpuDevice extends BaseDevice<GPUBuffer> {
   }
 
   protected override async dispose(): Promise<void> {
-    this.#executor.destroy();
+    this.#recorder.destroy();
     this.#pool.destroy();
     this.#gpu.destroy();
     await this.#gpu.lost;

@@ -1,20 +1,24 @@
+import { convolutionParameters } from '../../products/convolution.ts';
+import { asBatch, lanewiseParameters } from '../../products/lanewise-product.ts';
+import type {
+  ConvolutionParameters,
+  LanewiseParameters,
+  ProductParameters,
+} from '../../products/parameters.ts';
+import { productParameters } from '../../products/product.ts';
 import type { Convolution, LanewiseProduct, Product } from '../../tuned.ts';
 import type { View3 } from '../../view3.ts';
 import type { Program, Runner } from '../runner.ts';
-import { convolutionParameters } from './convolution.ts';
 import { hasFusedMultiply } from './fused.ts';
 import { lanewiseModule } from './lanewise.ts';
-import { asBatch, LANES, lanewiseParameters } from './lanewise-product.ts';
+import { TILE } from './micro-kernel.ts';
 import { convolutionModule, type ModuleOptions, productModule } from './module.ts';
-import {
-  type ConvolutionParameters,
-  type LanewiseParameters,
-  type ProductParameters,
-  WORDS,
-  writeParameters,
-} from './parameters.ts';
-import { productParameters } from './product.ts';
+import { WORDS, writeParameters } from './parameters.ts';
 import { divide } from './tasks.ts';
+
+const FORM = { unit: 4, narrow: TILE.columns };
+/** Lanes of a lanewise product that are computed at once. */
+const LANES = 4;
 
 export interface GemmOptions {
   readonly runner: Runner;
@@ -40,7 +44,7 @@ export class GemmExecutor {
 
   /** Views are in elements from the start of the memory. */
   multiply(product: Product<View3>): void {
-    const { batch, parameters } = productParameters(product);
+    const { batch, parameters } = productParameters(product, FORM);
     this.#run((this.#products ??= this.#load(productModule)), parameters, batch);
   }
 
@@ -51,13 +55,13 @@ export class GemmExecutor {
       this.multiply(asBatch(product));
       return;
     }
-    const parameters = lanewiseParameters(product);
+    const parameters = lanewiseParameters(product, FORM);
     this.#run((this.#lanewise ??= this.#load(lanewiseModule)), parameters, Math.ceil(lanes / LANES));
   }
 
   /** Views are in elements from the start of the memory. */
   convolve(convolution: Convolution<View3>): void {
-    const parameters = convolutionParameters(convolution);
+    const parameters = convolutionParameters(convolution, FORM);
     this.#run((this.#convolutions ??= this.#load(convolutionModule)), parameters, convolution.groups);
   }
 

@@ -1,15 +1,16 @@
-import { invariant } from '../../../errors.ts';
-import type { Convolution } from '../../tuned.ts';
-import type { View3 } from '../../view3.ts';
-import type { ConvolutionParameters } from './parameters.ts';
-
-const FLOAT = 4;
+import { invariant } from '../../errors.ts';
+import type { Convolution } from '../tuned.ts';
+import type { View3 } from '../view3.ts';
+import type { ConvolutionParameters, Form } from './parameters.ts';
 
 /**
  * A convolution as a batch of products, one a group: A is the weight, its rows the output channels; the columns of B are
- * what the windows see, see `defineWindows`.
+ * what the windows see.
  */
-export function convolutionParameters(convolution: Convolution<View3>): ConvolutionParameters {
+export function convolutionParameters(
+  convolution: Convolution<View3>,
+  { unit }: Pick<Form, 'unit'>,
+): ConvolutionParameters {
   const { out, image, weight, bias, groups, kernelColumns, stride, dilation, padding } = convolution;
   const [outChannels, lines, places] = out.extents;
   const [, channels, taps] = weight.extents;
@@ -24,30 +25,30 @@ export function convolutionParameters(convolution: Convolution<View3>): Convolut
     columns: lines * places,
     k: channels * taps,
     accumulate: Number(convolution.accumulate === true),
-    a: weight.base * FLOAT,
-    aBatch: rows * weight.strides[0] * FLOAT,
-    aRow: weight.strides[0] * FLOAT,
-    aK: weight.strides[1] * FLOAT,
-    aTap: weight.strides[2] * FLOAT,
-    b: image.base * FLOAT,
-    bBatch: channels * image.strides[0] * FLOAT,
-    bColumn: image.strides[2] * FLOAT,
-    bK: image.strides[0] * FLOAT,
-    c: out.base * FLOAT,
-    cBatch: rows * ofChannel * FLOAT,
-    cRow: ofChannel * FLOAT,
-    cColumn: ofPlace * FLOAT,
+    a: weight.base * unit,
+    aBatch: rows * weight.strides[0] * unit,
+    aRow: weight.strides[0] * unit,
+    aK: weight.strides[1] * unit,
+    aTap: weight.strides[2] * unit,
+    b: image.base * unit,
+    bBatch: channels * image.strides[0] * unit,
+    bColumn: image.strides[2] * unit,
+    bK: image.strides[0] * unit,
+    c: out.base * unit,
+    cBatch: rows * ofChannel * unit,
+    cRow: ofChannel * unit,
+    cColumn: ofPlace * unit,
     cLine: places,
-    cGap: lines === 1 ? 0 : (ofLine - places * ofPlace) * FLOAT,
-    bias: (bias?.base ?? 0) * FLOAT,
-    biasBatch: rows * (bias?.strides[2] ?? 0) * FLOAT,
-    biasRow: (bias?.strides[2] ?? 0) * FLOAT,
+    cGap: lines === 1 ? 0 : (ofLine - places * ofPlace) * unit,
+    bias: (bias?.base ?? 0) * unit,
+    biasBatch: rows * (bias?.strides[2] ?? 0) * unit,
+    biasRow: (bias?.strides[2] ?? 0) * unit,
     biasColumn: 0,
     channels,
     kernelColumns,
     imageRows: image.extents[1],
     imageColumns: image.extents[2],
-    imageRow: image.strides[1] * FLOAT,
+    imageRow: image.strides[1] * unit,
     placesInLine: places,
     strideRow: stride[0],
     strideColumn: stride[1],

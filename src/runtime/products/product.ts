@@ -1,10 +1,7 @@
-import { invariant } from '../../../errors.ts';
-import type { Product } from '../../tuned.ts';
-import type { View3 } from '../../view3.ts';
-import { TILE } from './micro-kernel.ts';
-import type { ProductParameters } from './parameters.ts';
-
-const FLOAT = 4;
+import { invariant } from '../../errors.ts';
+import type { Product } from '../tuned.ts';
+import type { View3 } from '../view3.ts';
+import type { Form, ProductParameters } from './parameters.ts';
 
 /** A matrix in memory: strides in elements along the batch, the axis that is no other matrix's, and the rest. */
 interface Operand {
@@ -16,6 +13,8 @@ interface Operand {
 
 /** `C (+)= A · B (+ bias)`: A is rows × k, B is k × columns, C and bias are rows × columns. */
 interface Problem {
+  /** Whether it is the transpose of what was asked for. */
+  readonly turned: boolean;
   readonly batch: number;
   readonly rows: number;
   readonly columns: number;
@@ -32,38 +31,44 @@ interface Problem {
 
 const operand = ({ base, strides: [batch, row, column] }: View3): Operand => ({ base, batch, row, column });
 
-/** The parameters of a product and how many matrices it makes. */
-export function productParameters(product: Product<View3>): { batch: number; parameters: ProductParameters } {
-  const { batch, rows, columns, k, accumulate, a, b, c, bias, line, gap } = problemOf(product);
+/** The parameters of a product, how many matrices it makes, and whether its A is the `b` that was given, and B the `a`. */
+export function productParameters(
+  product: Product<View3>,
+  { unit, narrow }: Form,
+): { batch: number; turned: boolean; parameters: ProductParameters } {
+  const { turned, batch, rows, columns, k, accumulate, a, b, c, bias, line, gap } = problemOf(
+    product,
+    narrow,
+  );
   const parameters = {
     rows,
     columns,
     k,
     accumulate: Number(accumulate),
-    a: a.base * FLOAT,
-    aBatch: a.batch * FLOAT,
-    aRow: a.row * FLOAT,
-    aK: a.column * FLOAT,
-    b: b.base * FLOAT,
-    bBatch: b.batch * FLOAT,
-    bColumn: b.column * FLOAT,
-    bK: b.row * FLOAT,
-    c: c.base * FLOAT,
-    cBatch: c.batch * FLOAT,
-    cRow: c.row * FLOAT,
-    cColumn: c.column * FLOAT,
+    a: a.base * unit,
+    aBatch: a.batch * unit,
+    aRow: a.row * unit,
+    aK: a.column * unit,
+    b: b.base * unit,
+    bBatch: b.batch * unit,
+    bColumn: b.column * unit,
+    bK: b.row * unit,
+    c: c.base * unit,
+    cBatch: c.batch * unit,
+    cRow: c.row * unit,
+    cColumn: c.column * unit,
     cLine: line ?? columns,
-    cGap: (gap ?? 0) * FLOAT,
-    bias: (bias?.base ?? 0) * FLOAT,
-    biasBatch: (bias?.batch ?? 0) * FLOAT,
-    biasRow: (bias?.row ?? 0) * FLOAT,
-    biasColumn: (bias?.column ?? 0) * FLOAT,
+    cGap: (gap ?? 0) * unit,
+    bias: (bias?.base ?? 0) * unit,
+    biasBatch: (bias?.batch ?? 0) * unit,
+    biasRow: (bias?.row ?? 0) * unit,
+    biasColumn: (bias?.column ?? 0) * unit,
   };
-  return { batch, parameters };
+  return { batch, turned, parameters };
 }
 
 /** The product as a problem whose columns, which the lanes run along, are those of C that fill them best. */
-function problemOf({ out, a, b, bias, accumulate = false }: Product<View3>): Problem {
+function problemOf({ out, a, b, bias, accumulate = false }: Product<View3>, narrow: number): Problem {
   const [batch, rows, columns] = out.extents;
   const k = a.extents[2];
   invariant(
@@ -79,12 +84,13 @@ function problemOf({ out, a, b, bias, accumulate = false }: Product<View3>): Pro
     () => 'multiply: a bias changes along rows and along columns',
   );
   const problem: Problem = {
+    turned: false,
     ...{ batch, rows, columns, k, accumulate },
     ...{ a: operand(a), b: operand(b), c: operand(out), bias: bias && operand(bias) },
   };
   const [, down, across] = out.strides;
-  const turn = columns < TILE.columns ? rows > columns : across !== 1 && down === 1;
-  return foldColumns(foldRows(turn ? transposed(problem) : problem));
+  const turn = columns < narrow ? rows > columns : across !== 1 && down === 1;
+  return foldColumns(foldRows(turn ? transposed(problem) : problem), narrow);
 }
 
 const turned = ({ base, batch, row, column }: Operand): Operand => ({
@@ -97,6 +103,7 @@ const turned = ({ base, batch, row, column }: Operand): Operand => ({
 /** Cᵀ = Bᵀ · Aᵀ. */
 const transposed = ({ rows, columns, a, b, c, bias, ...rest }: Problem): Problem => ({
   ...rest,
+  turned: true,
   rows: columns,
   columns: rows,
   a: turned(b),
@@ -129,13 +136,13 @@ function foldRows(problem: Problem): Problem {
 
 /**
  * Matrices of one A beside each other are one matrix, where strides allow. C may lie in lines that do not follow each other,
- * if they are at least as long as a tile.
+ * unless they are narrow.
  */
-function foldColumns(problem: Problem): Problem {
+function foldColumns(problem: Problem, narrow: number): Problem {
   const { batch, columns, a, b, c, bias } = problem;
   if (batch === 1 || a.batch !== 0) return problem;
   const inLine = continues(c, c.column, columns);
-  if (!inLine && columns < TILE.columns) return problem;
+  if (!inLine && columns < narrow) return problem;
   if (![b, ...(bias ? [bias] : [])].every((one) => continues(one, one.column, columns))) return problem;
   const folded = (operand: Operand): Operand => ({
     ...operand,
