@@ -122,24 +122,33 @@ function mergeable(layout: Layout): { extent: number; stride: number }[] {
  * rank 3 or less where strides allow. All layouts must have the same shape. Returns layouts of one common shape.
  */
 export function foldAxes(layouts: readonly Layout[], keepLast = 0): Layout[] {
-  const rank = layouts[0]?.shape.length ?? 0;
-  const axes: number[][] = [];
+  const shape = layouts[0]?.shape ?? [];
+  const rank = shape.length;
+  const extents: number[] = [];
+  /** The innermost axis of every run. */
+  const innermost: number[] = [];
   for (let axis = 0; axis < rank; axis++) {
-    const previous = axes.at(-1);
-    const extent = layouts[0]?.shape[axis] as number;
-    if (extent === 1 && axis < rank - keepLast && rank > 1) {
-      continue;
+    const extent = shape[axis] as number;
+    const mayGo = axis < rank - keepLast;
+    if (extent === 1 && mayGo && rank > 1) continue;
+    const last = extents.length - 1;
+    if (last >= 0 && mayGo && continues(layouts, innermost[last] as number, axis, extent)) {
+      extents[last] = (extents[last] as number) * extent;
+      innermost[last] = axis;
+    } else {
+      extents.push(extent);
+      innermost.push(axis);
     }
-    const foldable =
-      previous !== undefined &&
-      axis < rank - keepLast &&
-      layouts.every((l) => l.strides[previous.at(-1) as number] === (l.strides[axis] as number) * extent);
-    if (foldable) previous.push(axis);
-    else axes.push([axis]);
   }
-  return layouts.map((layout) => ({
-    shape: axes.map((group) => group.reduce((n, axis) => n * (layout.shape[axis] as number), 1)),
-    strides: axes.map((group) => layout.strides[group.at(-1) as number] as number),
-    offset: layout.offset,
+  return layouts.map(({ strides, offset }) => ({
+    shape: extents,
+    strides: innermost.map((axis) => strides[axis] as number),
+    offset,
   }));
+}
+
+/** Whether every layout goes on from the end of `axis` where the next element of `outer` is. */
+function continues(layouts: readonly Layout[], outer: number, axis: number, extent: number): boolean {
+  for (const { strides } of layouts) if (strides[outer] !== (strides[axis] as number) * extent) return false;
+  return true;
 }

@@ -12,6 +12,7 @@ import type {
   Convolution,
   KernelChoice,
   LanewiseProduct,
+  NormalisedRows,
   Product,
   SoftmaxRows,
   TunedKernels,
@@ -134,6 +135,7 @@ export abstract class BaseDevice<Handle> implements Device {
         multiplyLanes: (product) => this.#multiplyLanes(own, product),
         convolve: (convolution) => this.#convolve(own, convolution),
         ...(own.softmax ? { softmax: (rows) => this.#softmax(own, rows) } : {}),
+        ...(own.normalise ? { normalise: (rows) => this.#normalise(own, rows) } : {}),
       };
     }
     return this.#tuned;
@@ -274,8 +276,10 @@ export abstract class BaseDevice<Handle> implements Device {
         `kernel ${kernel.name} takes ${kernel.arrays} arrays and ${kernel.scalars.length} scalars, got ` +
         `${arrays.length} and ${scalars.length}`,
     );
-    const kept = arrays.filter((array, i) => !isOverwritten(kernel, i, array, out));
-    noOverwriting(kernel.name, out, kept);
+    for (let i = 0; i < arrays.length; i++) {
+      const array = arrays[i] as StorageView;
+      if (array.storage === out.storage && !isOverwritten(kernel, i, array, out)) overwrites(kernel.name);
+    }
     const target = this.#bound(kernel.name, out);
     const operands = arrays.map((array) => this.#bound(kernel.name, array));
     if (isEmpty(target)) return;
@@ -337,6 +341,24 @@ export abstract class BaseDevice<Handle> implements Device {
     if (isEmpty(rows.out)) return;
     this.calls.tuned++;
     this.#timed(name, rows.out, () => own.softmax?.(rows));
+  }
+
+  #normalise(own: TunedKernels<BoundView<Handle>>, rows: NormalisedRows<StorageView>): void {
+    this.#mustBeOpen();
+    const { out, x, weight, bias, epsilon } = rows;
+    const name = bias ? 'layerNorm' : 'rmsNorm';
+    if (!sameView(toView3(x.layout), toView3(out.layout))) noOverwriting(name, out, [x]);
+    noOverwriting(name, out, bias ? [weight, bias] : [weight]);
+    const bound = {
+      out: this.#bound(name, out),
+      x: this.#bound(name, x),
+      weight: this.#bound(name, weight),
+      bias: bias && this.#bound(name, bias),
+      epsilon,
+    };
+    if (isEmpty(bound.out)) return;
+    this.calls.tuned++;
+    this.#timed(name, bound.out, () => own.normalise?.(bound));
   }
 
   /** Called by a storage that was freed. */
@@ -404,7 +426,8 @@ export abstract class BaseDevice<Handle> implements Device {
   #bound(kernel: string, view: StorageView): BoundView<Handle> {
     const storage = this.#owned(view.storage);
     checkLayout(kernel, view.layout, storage.bytes / BYTES);
-    return { ...toView3(view.layout), handle: storage.handle };
+    const { base, extents, strides } = toView3(view.layout);
+    return { handle: storage.handle, base, extents, strides };
   }
 
   #mustBeOpen(): void {
@@ -414,21 +437,21 @@ export abstract class BaseDevice<Handle> implements Device {
   }
 }
 
-const isEmpty = ({ extents }: View3): boolean => extents.includes(0);
+const isEmpty = ({ extents: [z, y, x] }: View3): boolean => z === 0 || y === 0 || x === 0;
 
-/** Is an array the very view that is written, of which every thread reads its own element alone? */
+/** Is an array of the result's storage the very view that is written, of which every thread reads its own element alone? */
 const isOverwritten = (kernel: Kernel, i: number, array: StorageView, out: StorageView): boolean =>
-  array.storage === out.storage &&
-  sameView(toView3(array.layout), toView3(out.layout)) &&
-  readsOwnElement(kernel)[i] === true;
+  sameView(toView3(array.layout), toView3(out.layout)) && readsOwnElement(kernel)[i] === true;
 
 function noOverwriting(kernel: string, out: StorageView, arrays: readonly StorageView[]): void {
-  if (arrays.some((array) => array.storage === out.storage)) {
-    throw new UserError(
-      `${kernel}: the result would overwrite the storage of an operand while it is being read. ` +
-        'Give another tensor as `into`.',
-    );
-  }
+  for (const array of arrays) if (array.storage === out.storage) overwrites(kernel);
+}
+
+function overwrites(kernel: string): never {
+  throw new UserError(
+    `${kernel}: the result would overwrite the storage of an operand while it is being read. ` +
+      'Give another tensor as `into`.',
+  );
 }
 
 function checkLayout(kernel: string, layout: Layout, elements: number): void {

@@ -52,6 +52,19 @@ export interface SoftmaxRows<View> {
   readonly x: View;
 }
 
+/**
+ * Layer normalisation over the last of three axes, along which elements lie next to each other, or with no bias RMS
+ * normalisation; `out` may be the view `x`.
+ */
+export interface NormalisedRows<View> {
+  readonly out: View;
+  readonly x: View;
+  /** One element for each of a row. */
+  readonly weight: View;
+  readonly bias: View | undefined;
+  readonly epsilon: number;
+}
+
 /** What a device computes by itself, each operation being what several ops come down to. */
 export interface TunedKernels<View> {
   /** For reports, such as `GEMM`. */
@@ -62,4 +75,6 @@ export interface TunedKernels<View> {
   convolve(convolution: Convolution<View>): void;
   /** A row has the same bits whatever rows are computed with it, and with zeros for weights at its end or without them. */
   softmax?(rows: SoftmaxRows<View>): void;
+  /** A row has the same bits whatever rows are computed with it. */
+  normalise?(rows: NormalisedRows<View>): void;
 }

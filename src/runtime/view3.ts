@@ -8,16 +8,18 @@ export interface View3 {
 }
 
 /** Pads with leading axes of extent 1. An axis of extent 1 gets stride 0: its index is always 0. */
-export function toView3(layout: Layout): View3 {
-  const lead = 3 - layout.shape.length;
-  const extent = (axis: number): number => (axis < lead ? 1 : (layout.shape[axis - lead] as number));
-  const stride = (axis: number): number => (extent(axis) === 1 ? 0 : (layout.strides[axis - lead] as number));
+export function toView3({ shape, strides, offset }: Layout): View3 {
+  const lead = 3 - shape.length;
+  const [z, y, x] = [extentOf(shape, -lead), extentOf(shape, 1 - lead), extentOf(shape, 2 - lead)];
+  const stride = (axis: number, extent: number): number => (extent === 1 ? 0 : (strides[axis] as number));
   return {
-    base: layout.offset,
-    extents: [extent(0), extent(1), extent(2)],
-    strides: [stride(0), stride(1), stride(2)],
+    base: offset,
+    extents: [z, y, x],
+    strides: [stride(-lead, z), stride(1 - lead, y), stride(2 - lead, x)],
   };
 }
+
+const extentOf = (shape: readonly number[], axis: number): number => (axis < 0 ? 1 : (shape[axis] as number));
 
 /** Do two views of one storage address every element alike? */
 export const sameView = (a: View3, b: View3): boolean =>

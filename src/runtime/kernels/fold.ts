@@ -18,7 +18,11 @@ export function forEachFolded(
   const folded = foldAxes(layouts);
   const extents = folded[0]?.shape ?? [];
   const surplus = extents.length - rank;
-  if (surplus <= 0) {
+  if (surplus === 0) {
+    run(folded);
+    return;
+  }
+  if (surplus < 0) {
     const ones = new Array<number>(-surplus).fill(1);
     const zeros = new Array<number>(-surplus).fill(0);
     run(
@@ -167,4 +171,24 @@ export function dispatchLines(
       );
     },
   );
+}
+
+/** Whether the elements along `axis` lie next to each other in all views. */
+export const areDenseRows = (axis: number, ...views: readonly StorageView[]): boolean =>
+  views.every(({ layout }) => layout.strides[axis] === 1);
+
+/** Calls `visit` with the lines of `out` and `x` along `axis` as rows: the last of three axes. */
+export function forEachRows(
+  out: StorageView,
+  x: StorageView,
+  axis: number,
+  visit: (out: StorageView, x: StorageView) => void,
+): void {
+  const [to, from] = [axesOf(out.layout, axis, axis + 1), axesOf(x.layout, axis, axis + 1)];
+  forEachFolded([withoutAxis(out.layout, axis), withoutAxis(x.layout, axis)], 2, ([target, source]) => {
+    visit(
+      { storage: out.storage, layout: append(target as Layout, to) },
+      { storage: x.storage, layout: append(source as Layout, from) },
+    );
+  });
 }

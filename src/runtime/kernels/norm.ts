@@ -1,7 +1,7 @@
 import type { StorageView } from '../device.ts';
 import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { dispatchFolded, dispatchLines, expanded, repeatAlong } from './fold.ts';
+import { areDenseRows, dispatchFolded, dispatchLines, expanded, forEachRows, repeatAlong } from './fold.ts';
 import { expect, expectElements, expectShape, type ScratchOptions, scratchOf } from './options.ts';
 
 type NormOptions = ScratchOptions & { readonly epsilon?: number };
@@ -77,6 +77,7 @@ export function layerNorm(
     StorageView,
     StorageView,
   ];
+  if (byRows(x, weight, bias, into, epsilon)) return into;
   const source = x.view;
   const { device } = into;
   dispatchLines(device, lineCentre, mean, source, axis, [], [length]);
@@ -126,11 +127,23 @@ const applyRmsNorm = defineKernel(function rmsNorm(
 export function rmsNorm(x: Tensor, weight: Tensor, { into, scratch, epsilon = 1e-5 }: NormOptions): Tensor {
   const { axis, length, along } = prepare('rmsNorm', x, [weight], into);
   const [scale] = scratchOf('rmsNorm', scratch, 1, x.shape.slice(0, -1)) as [StorageView];
+  if (byRows(x, weight, undefined, into, epsilon)) return into;
   const source = x.view;
   const { device } = into;
   dispatchLines(device, lineScale, scale, source, axis, [], [length, epsilon]);
   dispatchFolded(device, applyRmsNorm, into.view, [source, along(scale), channels(weight, x)]);
   return into;
+}
+
+/** Computes rows whose elements lie next to each other by what the device has for them; false where it has nothing. */
+function byRows(x: Tensor, weight: Tensor, bias: Tensor | undefined, into: Tensor, epsilon: number): boolean {
+  const axis = x.shape.length - 1;
+  const normalise = into.device.tuned?.normalise;
+  if (!normalise || !areDenseRows(axis, into.view, x.view)) return false;
+  forEachRows(into.view, x.view, axis, (out, rows) => {
+    normalise({ out, x: rows, weight: weight.view, bias: bias?.view, epsilon });
+  });
+  return true;
 }
 
 function prepare(op: string, x: Tensor, parameters: readonly Tensor[], into: Tensor) {

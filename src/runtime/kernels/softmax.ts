@@ -1,16 +1,7 @@
-import type { Layout } from '../../layout/layout.ts';
 import type { StorageView } from '../device.ts';
 import { defineKernel, type Kernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import {
-  append,
-  axesOf,
-  dispatchFolded,
-  dispatchLines,
-  forEachFolded,
-  repeatAlong,
-  withoutAxis,
-} from './fold.ts';
+import { areDenseRows, dispatchFolded, dispatchLines, forEachRows, repeatAlong } from './fold.ts';
 import { expectAxis, expectElements, expectShape, type ScratchOptions, scratchOf } from './options.ts';
 import { lineMax } from './reduce.ts';
 
@@ -56,18 +47,8 @@ const logarithms = defineKernel(function logSoftmax(
 /** Computes rows whose elements lie next to each other by what the device has for them; false where it has nothing. */
 function byRows(x: Tensor, into: Tensor, axis: number): boolean {
   const softmax = into.device.tuned?.softmax;
-  const source = x.view;
-  const target = into.view;
-  const isDense = ({ layout }: StorageView): boolean => layout.strides[axis] === 1;
-  if (!softmax || !isDense(source) || !isDense(target)) return false;
-  const line = axesOf(source.layout, axis, axis + 1);
-  const rows = [target, source].map(({ layout }) => withoutAxis(layout, axis));
-  forEachFolded(rows, 2, ([out, from]) => {
-    softmax({
-      out: { storage: target.storage, layout: append(out as Layout, line) },
-      x: { storage: source.storage, layout: append(from as Layout, line) },
-    });
-  });
+  if (!softmax || !areDenseRows(axis, into.view, x.view)) return false;
+  forEachRows(into.view, x.view, axis, (out, rows) => softmax({ out, x: rows }));
   return true;
 }
 

@@ -75,8 +75,9 @@ function problemOf({ out, a, b, bias, accumulate = false }: Product<View3>, narr
     a.extents[1] === rows && b.extents[2] === columns && b.extents[1] === k,
     () => `multiply: [${a.extents}] · [${b.extents}] does not make [${out.extents}]`,
   );
+  const fits = ({ extents }: View3): boolean => extents[0] === batch || extents[0] === 1;
   invariant(
-    [a, b].every(({ extents }) => extents[0] === batch || extents[0] === 1),
+    fits(a) && fits(b),
     () => `multiply: batches of ${a.extents[0]} and ${b.extents[0]} do not make one of ${batch}`,
   );
   invariant(
@@ -85,8 +86,15 @@ function problemOf({ out, a, b, bias, accumulate = false }: Product<View3>, narr
   );
   const problem: Problem = {
     turned: false,
-    ...{ batch, rows, columns, k, accumulate },
-    ...{ a: operand(a), b: operand(b), c: operand(out), bias: bias && operand(bias) },
+    batch,
+    rows,
+    columns,
+    k,
+    accumulate,
+    a: operand(a),
+    b: operand(b),
+    c: operand(out),
+    bias: bias && operand(bias),
   };
   const [, down, across] = out.strides;
   const turn = columns < narrow ? rows > columns : across !== 1 && down === 1;

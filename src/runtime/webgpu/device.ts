@@ -7,6 +7,7 @@ import { GemmExecutor } from './gemm/executor.ts';
 import { KernelExecutor } from './kernel-executor.ts';
 import { BufferPool } from './pool.ts';
 import { Recorder } from './recorder.ts';
+import { RowExecutor } from './rows/executor.ts';
 import type { OnKernel } from './timestamps.ts';
 
 const USAGE_MAP_READ_COPY_DST = 0x01 | 0x08;
@@ -51,7 +52,7 @@ export class WebgpuDevice extends BaseDevice<GPUBuffer> {
     this.maxStorageBytes = maxStorageBytes(gpu.limits);
     this.#recorder = new Recorder(gpu);
     this.#executor = new KernelExecutor(this.#recorder);
-    this.#ownKernels = kernels === 'tuned' ? new GemmExecutor(this.#recorder) : undefined;
+    this.#ownKernels = kernels === 'tuned' ? tunedKernels(this.#recorder) : undefined;
     this.#pool = new BufferPool(gpu, {
       beforeDestroy: () => this.#recorder.forgetBuffers(),
       parameterBytes: () => this.memory.parameterBytes,
@@ -163,4 +164,16 @@ export class WebgpuDevice extends BaseDevice<GPUBuffer> {
       cause: error,
     });
   }
+}
+
+function tunedKernels(recorder: Recorder): TunedKernels<BoundView<GPUBuffer>> {
+  const [gemm, rows] = [new GemmExecutor(recorder), new RowExecutor(recorder)];
+  return {
+    description: 'own WGSL',
+    multiply: (product) => gemm.multiply(product),
+    multiplyLanes: (product) => gemm.multiplyLanes(product),
+    convolve: (convolution) => gemm.convolve(convolution),
+    softmax: (softmax) => rows.softmax(softmax),
+    normalise: (norm) => rows.normalise(norm),
+  };
 }

@@ -14,6 +14,12 @@ interface Compiled {
   readonly bound: readonly number[];
 }
 
+const GROUP_SIZES = [
+  { groupX: 8, groupY: 8 },
+  { groupX: 64, groupY: 1 },
+  { groupX: 1, groupY: 64 },
+] as const;
+
 /** Runs gpu.js kernels over strided views. */
 export class KernelExecutor {
   readonly #recorder: Recorder;
@@ -30,8 +36,10 @@ export class KernelExecutor {
     const buffers = bound.map((i) => (arrays[i] as View).handle);
     buffers.push(out.handle);
     const bindGroup = shader.bindGroup(buffers);
-    const [groupX, groupY] = groupSize(out);
-    const pipeline = shader.pipeline(`${groupX} ${groupY}`, { groupX, groupY });
+    const variant = groupShape(out);
+    const size = GROUP_SIZES[variant] as (typeof GROUP_SIZES)[number];
+    const { groupX, groupY } = size;
+    const pipeline = shader.pipeline(variant, size);
     const { extents } = out;
     const [depth, height, width] = extents;
     const most = this.#recorder.mostGroups;
@@ -126,8 +134,8 @@ function putOutermostLast(words: Int32Array, at: number, values: View['strides']
   words[at + 2] = values[0];
 }
 
-/** 64 threads along the one long axis of a row or a column, otherwise squares. */
-function groupSize({ extents: [, height, width] }: View): readonly [number, number] {
-  if (height === 1) return [64, 1];
-  return width === 1 ? [1, 64] : [8, 8];
+/** Which of {@link GROUP_SIZES}: threads along the one long axis of a row or a column, otherwise squares. */
+function groupShape({ extents: [, height, width] }: View): number {
+  if (height === 1) return 1;
+  return width === 1 ? 2 : 0;
 }

@@ -24,6 +24,9 @@ export class BufferPool {
   /** Free buffers, least recently freed first. */
   #free: GPUBuffer[] = [];
   readonly #inUse = new Set<GPUBuffer>();
+  /** The order in which buffers were made. */
+  readonly #made = new WeakMap<GPUBuffer, number>();
+  #count = 0;
   #inUseBytes = 0;
   /** Without parameters. */
   #highestInUse = 0;
@@ -60,13 +63,21 @@ export class BufferPool {
     this.#reserved = 0;
   }
 
+  /** The tightest fit, and of those the first made: every iteration of a loop gets the buffers of the one before. */
   #reuse(size: number): GPUBuffer | undefined {
     let best = -1;
-    this.#free.forEach((buffer, i) => {
-      const fits = buffer.size >= size && buffer.size * TIGHTNESS <= size;
-      if (fits && (best < 0 || buffer.size <= (this.#free[best] as GPUBuffer).size)) best = i;
-    });
+    for (let i = 0; i < this.#free.length; i++) {
+      const buffer = this.#free[i] as GPUBuffer;
+      if (buffer.size < size || buffer.size * TIGHTNESS > size) continue;
+      const chosen = this.#free[best];
+      if (!chosen || buffer.size < chosen.size) best = i;
+      else if (buffer.size === chosen.size && this.#order(buffer) < this.#order(chosen)) best = i;
+    }
     return best < 0 ? undefined : this.#free.splice(best, 1)[0];
+  }
+
+  #order(buffer: GPUBuffer): number {
+    return this.#made.get(buffer) as number;
   }
 
   #create(size: number): GPUBuffer {
@@ -75,6 +86,7 @@ export class BufferPool {
     const allowed = parameters + activations * SLACK + FLOOR;
     this.#trim(this.#reserved + size - allowed);
     const buffer = this.#device.createBuffer({ size, usage: USAGE_STORAGE_COPY });
+    this.#made.set(buffer, this.#count++);
     this.#reserved += size;
     return buffer;
   }

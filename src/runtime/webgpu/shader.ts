@@ -31,7 +31,7 @@ export class Shader {
   readonly #module: GPUShaderModule;
   readonly #bindGroupLayout: GPUBindGroupLayout;
   readonly #layout: GPUPipelineLayout;
-  readonly #pipelines = new Map<string, GPUComputePipeline>();
+  readonly #pipelines: (GPUComputePipeline | undefined)[] = [];
   #groups = emptyBranch();
 
   /** `ring`: the buffer that uniform blocks lie in. */
@@ -58,18 +58,13 @@ export class Shader {
     this.#module = device.createShaderModule({ label: name, code });
   }
 
-  /** The pipeline with some values of the shader's pipeline constants; `key` tells them from others. */
-  pipeline(key = '', constants: Record<string, number> = {}): GPUComputePipeline {
-    let pipeline = this.#pipelines.get(key);
-    if (!pipeline) {
-      pipeline = this.#device.createComputePipeline({
-        label: this.name,
-        layout: this.#layout,
-        compute: { module: this.#module, entryPoint: 'main', constants },
-      });
-      this.#pipelines.set(key, pipeline);
-    }
-    return pipeline;
+  /** The pipeline with some values of the shader's pipeline constants; `variant` numbers them. */
+  pipeline(variant = 0, constants?: Readonly<Record<string, number>>): GPUComputePipeline {
+    return (this.#pipelines[variant] ??= this.#device.createComputePipeline({
+      label: this.name,
+      layout: this.#layout,
+      compute: { module: this.#module, entryPoint: 'main', ...(constants && { constants }) },
+    }));
   }
 
   /** The buffers that are read, then those that are written, in the order of the bindings. */

@@ -14,7 +14,6 @@ const NAMES = [...DISPATCH, ...PRODUCT, ...LANEWISE, ...CONVOLUTION] as const;
 const WORDS = Math.ceil(NAMES.length / 4) * 4;
 export const BLOCK_BYTES = WORDS * 4;
 
-type Parameters = ProductParameters | LanewiseParameters | ConvolutionParameters;
 export type DispatchParameters = { readonly [name in (typeof DISPATCH)[number]]: number };
 
 /** The uniform block `p` of a shader; addresses and strides count elements. */
@@ -23,16 +22,17 @@ ${NAMES.map((name) => `  ${name} : i32,`).join('\n')}
 }
 @group(0) @binding(0) var<uniform> p : Parameters;`;
 
-/** Writes a uniform block whose first word is `words[start]`. */
+/** Writes a uniform block from `words[start]` on. What a shader does not read is left as it is. */
 export function writeBlock(
   words: Int32Array,
   start: number,
-  parameters: Parameters,
+  parameters: ProductParameters | LanewiseParameters | ConvolutionParameters,
   dispatch: DispatchParameters,
 ): void {
-  const given: { readonly [name in (typeof NAMES)[number]]?: number } = parameters;
-  for (let i = 0; i < NAMES.length; i++) words[start + i] = given[NAMES[i] as (typeof NAMES)[number]] ?? 0;
-  for (let i = 0; i < DISPATCH.length; i++) {
-    words[start + i] = dispatch[DISPATCH[i] as (typeof DISPATCH)[number]];
-  }
+  let at = start;
+  for (const name of DISPATCH) words[at++] = dispatch[name];
+  for (const name of PRODUCT) words[at++] = parameters[name];
+  if ('lanes' in parameters) words[at] = parameters.lanes;
+  at += LANEWISE.length;
+  if ('channels' in parameters) for (const name of CONVOLUTION) words[at++] = parameters[name];
 }

@@ -41,14 +41,19 @@ const AT_ONCE = 128;
 /** What an element of A or B costs on its way into a tile, in multiply-adds. */
 const TRANSFER = 8;
 
-/** The tile that is done first with a batch of products. Bits do not depend on it. */
-export function chooseTile(rows: number, columns: number, batch: number): Tile {
-  const cost = (tile: Tile): number => {
+/** The position in {@link TILES} of the tile that is done first with a batch of products. Bits do not depend on it. */
+export function chooseTile(rows: number, columns: number, batch: number): number {
+  let best = 0;
+  let least = Number.POSITIVE_INFINITY;
+  for (let i = 0; i < TILES.length; i++) {
+    const tile = TILES[i] as Tile;
     const groups = Math.ceil(rows / tile.rows) * Math.ceil(columns / tile.columns) * batch;
     const each = (tile.rows * tile.columns) / tile.speed + TRANSFER * (tile.rows + tile.columns);
-    return Math.ceil(groups / AT_ONCE) * each;
-  };
-  let best = TILES[0] as Tile;
-  for (const tile of TILES) if (cost(tile) < cost(best)) best = tile;
+    const cost = Math.ceil(groups / AT_ONCE) * each;
+    if (cost < least) {
+      best = i;
+      least = cost;
+    }
+  }
   return best;
 }

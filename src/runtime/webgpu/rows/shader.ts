@@ -1,0 +1,128 @@
+/** What is done with a row. */
+export type RowKind = 'softmax' | 'layerNorm' | 'rmsNorm';
+
+const THREADS = 256;
+
+/** The uniform block, in order; addresses and strides count elements. */
+export const ROW_WORDS = [
+  'length',
+  'rows',
+  'firstX',
+  'firstY',
+  'x',
+  'xPlane',
+  'xRow',
+  'out',
+  'outPlane',
+  'outRow',
+  'weight',
+  'weightStep',
+  'bias',
+  'biasStep',
+  'epsilon',
+] as const;
+const FLOATS: readonly string[] = ['epsilon'];
+
+/** Threads that share a row: one an element, up to a workgroup. */
+export const threadsOfRow = (length: number): number =>
+  Math.min(THREADS, 2 ** Math.ceil(Math.log2(Math.max(1, length))));
+
+/** Rows of a workgroup. */
+export const rowsOfGroup = (length: number): number => THREADS / threadsOfRow(length);
+
+/** Bindings of what is read besides the row. */
+export const parametersRead = (kind: RowKind): readonly number[] =>
+  kind === 'softmax' ? [] : kind === 'rmsNorm' ? [2] : [2, 3];
+
+/** `name = value` over the elements of a row that a thread has; `value` sees one of them as `element`. */
+const overElements = (
+  name: string,
+  value: string,
+): string => `  for (var i = lane; i < p.length; i += SHARE) {
+    let element = at(source + i);
+    ${name} = ${value};
+  }
+`;
+
+/** Sum of what all threads of a row have in `name`. */
+const total = (name: string): string => `  ${name} = combined(thread, ${name});\n`;
+
+const BODY: Readonly<Record<RowKind, string>> = {
+  softmax: `
+  var top = at(source);
+${overElements('top', 'max(top, element)')}
+  top = highest(thread, top);
+  var sum = 0.0;
+${overElements('sum', 'sum + exp(element - top)')}${total('sum')}
+  if (row >= p.rows) { return; }
+${overElements('out[place + i]', 'exp(element - top) / sum')}`,
+  // The mean is an offset from the first element: rounding grows with the spread of the row, not with its size.
+  layerNorm: `
+  let first = at(source);
+  var sum = 0.0;
+${overElements('sum', 'sum + (element - first)')}${total('sum')}
+  let mean = first + sum / f32(p.length);
+  var squares = 0.0;
+${overElements('squares', 'fma(element - mean, element - mean, squares)')}${total('squares')}
+  let scale = 1.0 / sqrt(squares / f32(p.length) + p.epsilon);
+  if (row >= p.rows) { return; }
+${overElements('out[place + i]', 'fma((element - mean) * scale, weight[p.weight + i * p.weightStep], bias[p.bias + i * p.biasStep])')}`,
+  rmsNorm: `
+  var squares = 0.0;
+${overElements('squares', 'fma(element, element, squares)')}${total('squares')}
+  let scale = 1.0 / sqrt(squares / f32(p.length) + p.epsilon);
+  if (row >= p.rows) { return; }
+${overElements('out[place + i]', 'element * scale * weight[p.weight + i * p.weightStep]')}`,
+};
+
+/** Combines what the threads of a row have, the far half into the near half until one is left; all get the result. */
+const combine = (name: string, both: string): string => `
+fn ${name}(thread : i32, own : f32) -> f32 {
+  rowPart[thread] = own;
+  for (var half = SHARE / 2; half > 0; half /= 2) {
+    workgroupBarrier();
+    if (thread % SHARE < half) {
+      let near = rowPart[thread];
+      let far = rowPart[thread + half];
+      rowPart[thread] = ${both};
+    }
+  }
+  workgroupBarrier();
+  let result = rowPart[thread / SHARE * SHARE];
+  workgroupBarrier();
+  return result;
+}`;
+
+/**
+ * Rows whose elements lie next to each other. As many threads share a row as it has elements, up to 256: thread t adds up
+ * elements t, t + 256, …, then halves are added to halves. So the order of a sum depends on nothing but the places of its
+ * elements in the row, and zeros at the end of a row, or a row without them, change no bit. `inPlace`: `out` is the very view
+ * that is read, and has the only binding.
+ */
+export const rowShader = (kind: RowKind, share: number, inPlace: boolean): string => `
+const SHARE = ${share};
+struct Parameters {
+${ROW_WORDS.map((name) => `  ${name} : ${FLOATS.includes(name) ? 'f32' : 'i32'},`).join('\n')}
+}
+@group(0) @binding(0) var<uniform> p : Parameters;
+${inPlace ? '' : '@group(0) @binding(1) var<storage, read> x : array<f32>;'}
+${parametersRead(kind).includes(2) ? '@group(0) @binding(2) var<storage, read> weight : array<f32>;' : ''}
+${parametersRead(kind).includes(3) ? '@group(0) @binding(3) var<storage, read> bias : array<f32>;' : ''}
+@group(0) @binding(4) var<storage, read_write> out : array<f32>;
+
+var<workgroup> rowPart : array<f32, ${THREADS}>;
+fn at(element : i32) -> f32 { return ${inPlace ? 'out' : 'x'}[element]; }
+${combine('combined', 'near + far')}
+${kind === 'softmax' ? combine('highest', 'max(near, far)') : ''}
+
+@compute @workgroup_size(${THREADS})
+fn main(@builtin(workgroup_id) group : vec3u, @builtin(local_invocation_index) index : u32) {
+  let thread = i32(index);
+  let lane = thread % SHARE;
+  let plane = p.firstY + i32(group.y);
+  let row = (p.firstX + i32(group.x)) * ${THREADS / share} + thread / SHARE;
+  // Rows beyond the last are computed as the last, and not written.
+  let source = p.x + plane * p.xPlane + min(row, p.rows - 1) * p.xRow;
+  let place = p.out + plane * p.outPlane + row * p.outRow;
+${BODY[kind]}}
+`;
