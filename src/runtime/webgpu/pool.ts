@@ -1,9 +1,9 @@
 /** Buffers are rounded up to this many bytes, so that near sizes share. */
 const GRANULE = 256;
 /** A free buffer serves requests down to this share of its size. */
-const TIGHTNESS = 0.9;
+const TIGHTNESS = 0.8;
 /** Reserved bytes of activations stay under `SLACK` times the most ever in use, plus `FLOOR`. */
-const SLACK = 1.07;
+const SLACK = 1.05;
 const FLOOR = 2 ** 14;
 const USAGE_STORAGE_COPY = 0x80 | 0x04 | 0x08;
 
