@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 /**
- * `npm run bench:micro [-- --rounds N]`: GFLOP/s of products and convolutions, GB/s of softmax and gelu, and the cost of a dispatch on
- * webasm; gpu.js kernels on one thread, tuned ones on one and on all. Every round runs all of them once, in an order that
- * alternates; medians. Writes bench/results/micro.json and micro.md.
+ * `npm run bench:micro [-- --backend webasm|webgpu --rounds N --only TEXT]`: GFLOP/s of products and convolutions, GB/s of softmax,
+ * norms and gelu, and the cost of a dispatch; on webasm gpu.js kernels on one thread and tuned ones on one and on all, on webgpu gpu.js
+ * kernels and tuned ones. Every round runs all of them once, in an order that alternates; medians. Results of all variants are
+ * compared, and the benchmark fails where they differ. Writes bench/results/micro.json and micro.md (micro-webgpu on webgpu)
+ * unless only some cases run.
  */
 import { parseArgs } from 'node:util';
 import { setUp } from './setup.mjs';
@@ -14,7 +16,18 @@ const { observeMachine } = await import('../dist/cli/bench-machine.js');
 enableRelaxedSimd();
 const { k, openDevice } = await import('autochunk/runtime');
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } });
+const { values } = parseArgs({
+  options: {
+    backend: { type: 'string', default: 'webasm' },
+    rounds: { type: 'string', default: '15' },
+    only: { type: 'string' },
+  },
+});
+const { backend } = values;
+if (backend !== 'webasm' && backend !== 'webgpu') {
+  console.error(`--backend: expected webasm or webgpu, got "${backend}"`);
+  process.exit(2);
+}
 const rounds = Number(values.rounds);
 if (!Number.isInteger(rounds) || rounds < 1) {
   console.error(`--rounds: expected an integer >= 1, got "${values.rounds}"`);
@@ -33,7 +46,7 @@ const square = (side) => ({
   work: 2 * side ** 3,
   prepare(device) {
     const [a, b, into] = [random(device, side, side), random(device, side, side), device.alloc([side, side])];
-    return () => k.matmul(a, b, { into });
+    return { into, run: () => k.matmul(a, b, { into }) };
   },
 });
 const convolution = (size) => ({
@@ -44,13 +57,28 @@ const convolution = (size) => ({
     const [x, weight] = [random(device, 1, 64, 48, 48), random(device, 64, 64, size, size)];
     const into = device.alloc([1, 64, 48, 48]);
     const padding = [(size - 1) / 2, (size - 1) / 2];
-    return () => k.conv2d(x, weight, { into, padding });
+    return { into, run: () => k.conv2d(x, weight, { into, padding }) };
   },
 });
 const CASES = [
   square(256),
   square(512),
   square(1024),
+  { ...square(2048), backends: ['webgpu'] },
+  { ...square(4096), backends: ['webgpu'] },
+  {
+    name: 'one row, 4096 to 4096',
+    unit: 'GFLOP/s',
+    work: 2 * 4096 * 4096,
+    prepare(device) {
+      const [x, weight, into] = [
+        random(device, 1, 4096),
+        random(device, 4096, 4096),
+        device.alloc([1, 4096]),
+      ];
+      return { into, run: () => k.linear(x, weight, { into }) };
+    },
+  },
   {
     name: 'scores 8 × 256 × 256 × 32, transposed',
     unit: 'GFLOP/s',
@@ -58,7 +86,7 @@ const CASES = [
     prepare(device) {
       const [q, keys] = [random(device, 8, 256, 32), random(device, 8, 256, 32).permute([0, 2, 1])];
       const into = device.alloc([8, 256, 256]);
-      return () => k.matmul(q, keys, { into });
+      return { into, run: () => k.matmul(q, keys, { into }) };
     },
   },
   {
@@ -71,7 +99,7 @@ const CASES = [
         random(device, 8, 256, 32),
         device.alloc([8, 256, 32]),
       ];
-      return () => k.matmul(weights, v, { into });
+      return { into, run: () => k.matmul(weights, v, { into }) };
     },
   },
   {
@@ -81,7 +109,7 @@ const CASES = [
     prepare(device) {
       const [x, weight, bias] = [random(device, 1024, 256), random(device, 1024, 256), random(device, 1024)];
       const into = device.alloc([1024, 1024]);
-      return () => k.linear(x, weight, bias, { into });
+      return { into, run: () => k.linear(x, weight, bias, { into }) };
     },
   },
   {
@@ -94,7 +122,7 @@ const CASES = [
         random(device, 64, 64, 128),
         device.alloc([64, 64, 128]),
       ];
-      return () => k.einsum(a, b, { into, equation: 'ikc,jkc->ijc' });
+      return { into, run: () => k.einsum(a, b, { into, equation: 'ikc,jkc->ijc' }) };
     },
   },
   convolution(3),
@@ -106,7 +134,18 @@ const CASES = [
     prepare(device) {
       const [x, into] = [random(device, 1024, 1024), device.alloc([1024, 1024])];
       const scratch = [device.alloc([1024]), device.alloc([1024])];
-      return () => k.softmax(x, { into, axis: 1, scratch });
+      return { into, run: () => k.softmax(x, { into, axis: 1, scratch }) };
+    },
+  },
+  {
+    name: 'layerNorm 1024 × 1024',
+    unit: 'GB/s',
+    work: 2 * 4 * 1024 * 1024,
+    prepare(device) {
+      const [x, weight, bias] = [random(device, 1024, 1024), random(device, 1024), random(device, 1024)];
+      const into = device.alloc([1024, 1024]);
+      const scratch = [device.alloc([1024]), device.alloc([1024])];
+      return { into, run: () => k.layerNorm(x, weight, bias, { into, scratch }) };
     },
   },
   {
@@ -115,7 +154,7 @@ const CASES = [
     work: 2 * 4 * 1024 * 1024,
     prepare(device) {
       const [x, into] = [random(device, 1024, 1024), device.alloc([1024, 1024])];
-      return () => k.gelu(x, { into });
+      return { into, run: () => k.gelu(x, { into }) };
     },
   },
   {
@@ -123,7 +162,7 @@ const CASES = [
     unit: 'µs',
     prepare(device) {
       const [x, into] = [random(device, 1), device.alloc([1])];
-      return () => k.neg(x, { into });
+      return { into, run: () => k.neg(x, { into }) };
     },
   },
   {
@@ -131,48 +170,94 @@ const CASES = [
     unit: 'µs',
     prepare(device) {
       const [a, b, into] = [random(device, 1, 1), random(device, 1, 1), device.alloc([1, 1])];
-      return () => k.matmul(a, b, { into });
+      return { into, run: () => k.matmul(a, b, { into }) };
     },
   },
 ];
 
-const variants = [
-  { name: 'gpujs', options: { kernels: 'gpujs', threads: 1 } },
-  { name: 'tuned, 1 thread', options: { kernels: 'tuned', threads: 1 } },
-  { name: 'tuned', options: { kernels: 'tuned' } },
-];
+const variants =
+  backend === 'webgpu'
+    ? [
+        { name: 'gpujs', options: { kernels: 'gpujs' } },
+        { name: 'tuned', options: { kernels: 'tuned' } },
+      ]
+    : [
+        { name: 'gpujs', options: { kernels: 'gpujs', threads: 1 } },
+        { name: 'tuned, 1 thread', options: { kernels: 'tuned', threads: 1 } },
+        { name: 'tuned', options: { kernels: 'tuned' } },
+      ];
 for (const variant of variants) {
-  variant.device = await openDevice({ backend: 'webasm', ...variant.options });
-  variant.label = variant.name === 'tuned' ? `tuned, ${variant.device.threads} threads` : variant.name;
+  variant.device = await openDevice({ backend, ...variant.options });
+  const { threads } = variant.device;
+  variant.label = variant.name === 'tuned' && threads > 1 ? `tuned, ${threads} threads` : variant.name;
 }
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/** Largest difference to the result of the first variant, as a share of its largest element. */
+async function difference(contestants) {
+  const [first, ...others] = await Promise.all(contestants.map(({ device, into }) => device.read(into)));
+  const largest = first.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const apart = others.map((other) =>
+    other.reduce(
+      (most, value, i) => (Math.abs(value - first[i]) <= most ? most : Math.abs(value - first[i])),
+      0,
+    ),
+  );
+  return Math.max(...apart) / (largest || 1);
+}
+
+async function timed({ run, device }, repeats) {
+  const start = performance.now();
+  for (let i = 0; i < repeats; i++) run();
+  await device.flush();
+  return (performance.now() - start) / repeats;
+}
+
+/** So many that waiting for the GPU is a small part of the time. */
+async function repeatsOnGpu(contestant) {
+  const ms = await timed(contestant, 1);
+  const each = ms > 50 ? ms : await timed(contestant, 50);
+  return Math.min(1000, Math.max(1, Math.ceil(50 / each)));
+}
+
 const results = [];
-for (const { name, unit, work, prepare } of CASES) {
+const chosen = CASES.filter(
+  ({ name, backends }) =>
+    (!backends || backends.includes(backend)) && (!values.only || name.includes(values.only)),
+);
+for (const { name, unit, work, prepare } of chosen) {
   process.stderr.write(`${name}\n`);
   const contestants = [];
   for (const { label, device } of variants) {
-    const run = prepare(device);
+    const contestant = { label, device, ms: [], ...prepare(device) };
     // Compiled, and threads started.
-    run();
-    run();
-    contestants.push({ label, run, ms: [] });
+    await timed(contestant, 2);
+    contestants.push(contestant);
   }
-  // The same for all: about five milliseconds at 10 GFLOP/s or GB/s.
-  const repeats = work === undefined ? 1000 : Math.max(1, Math.ceil(5e7 / work));
+  const apart = await difference(contestants);
+  if (!(apart < 1e-4)) {
+    console.error(`${name}: results differ by ${apart} of the largest element`);
+    process.exitCode = 1;
+  }
+  // The same for all; on webasm about five milliseconds at 10 GFLOP/s or GB/s.
+  const repeats =
+    work === undefined
+      ? 1000
+      : backend === 'webgpu'
+        ? await repeatsOnGpu(contestants.at(-1))
+        : Math.max(1, Math.ceil(5e7 / work));
   await sleep(100);
   for (let round = 0; round < rounds; round++) {
     for (const contestant of round % 2 === 0 ? contestants : [...contestants].reverse()) {
-      const start = performance.now();
-      for (let i = 0; i < repeats; i++) contestant.run();
-      contestant.ms.push((performance.now() - start) / repeats);
+      contestant.ms.push(await timed(contestant, repeats));
     }
   }
   const figure = (ms) => (unit === 'µs' ? ms * 1e3 : work / ms / 1e6);
   results.push({
     name,
     unit,
+    difference: apart,
     variants: Object.fromEntries(
       contestants.map(({ label, ms }) => [
         label,
@@ -181,17 +266,26 @@ for (const { name, unit, work, prepare } of CASES) {
     ),
   });
 }
-const tuned = variants.at(-1).device.tuned.description;
+const { tuned: own, adapter } = variants.at(-1).device;
+const tuned = own.description;
 for (const { device } of variants) await device.destroy();
 
 const labels = variants.map(({ label }) => label);
 const row = (cells) => `| ${cells.join(' | ')} |`;
-const report = { date: new Date().toISOString().slice(0, 10), machine: machine(), rounds, tuned, results };
+const report = {
+  date: new Date().toISOString().slice(0, 10),
+  machine: machine(),
+  backend,
+  adapter,
+  rounds,
+  tuned,
+  results,
+};
 const { processor, cores, engine, loadAverage } = report.machine;
 const markdown = [
-  '# Micro benchmarks on webasm',
+  `# Micro benchmarks on ${backend}`,
   '',
-  `\`npm run bench:micro\` · ${report.date} · ${processor}, ${cores} cores · ${engine} · load ${loadAverage.map((n) => n.toFixed(1)).join(' → ')} · tuned: ${tuned}`,
+  `\`npm run bench:micro${backend === 'webgpu' ? ' -- --backend webgpu' : ''}\` · ${report.date} · ${processor}, ${cores} cores · ${engine} · load ${loadAverage.map((n) => n.toFixed(1)).join(' → ')} · ${adapter} · tuned: ${tuned}`,
   '',
   `Median of ${rounds} alternating rounds (best in parentheses). A load above ${cores} means that others computed meanwhile.`,
   '',
@@ -209,6 +303,9 @@ const markdown = [
   ),
   '',
 ].join('\n');
-writeFileAtomically('bench/results/micro.json', `${JSON.stringify(report, null, 2)}\n`);
-writeFileAtomically('bench/results/micro.md', markdown);
+if (values.only === undefined) {
+  const path = `bench/results/micro${backend === 'webgpu' ? '-webgpu' : ''}`;
+  writeFileAtomically(`${path}.json`, `${JSON.stringify(report, null, 2)}\n`);
+  writeFileAtomically(`${path}.md`, markdown);
+}
 process.stdout.write(markdown);
