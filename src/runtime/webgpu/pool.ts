@@ -1,3 +1,5 @@
+import { invariant } from '../../errors.ts';
+
 /** Buffers are rounded up to this many bytes, so that near sizes share. */
 const GRANULE = 256;
 /** A free buffer serves requests down to this share of its size. */
@@ -14,6 +16,14 @@ export interface PoolOptions {
   readonly parameterBytes: () => number;
 }
 
+/** A buffer of the pool. Its size is kept here because reading it from the buffer is a call into the host. */
+interface Held {
+  readonly buffer: GPUBuffer;
+  readonly size: number;
+  /** Buffers that the pool made before. */
+  readonly order: number;
+}
+
 /**
  * Storage buffers by size. A freed buffer is reused at once: work already recorded on it comes earlier in the queue. When
  * more is held than the most that was in use, free buffers are destroyed, least recently freed first.
@@ -22,11 +32,9 @@ export class BufferPool {
   readonly #device: GPUDevice;
   readonly #options: PoolOptions;
   /** Free buffers, least recently freed first. */
-  #free: GPUBuffer[] = [];
-  readonly #inUse = new Set<GPUBuffer>();
-  /** The order in which buffers were made. */
-  readonly #made = new WeakMap<GPUBuffer, number>();
-  #count = 0;
+  #free: Held[] = [];
+  readonly #inUse = new Map<GPUBuffer, Held>();
+  #made = 0;
   #inUseBytes = 0;
   /** Without parameters. */
   #highestInUse = 0;
@@ -43,52 +51,50 @@ export class BufferPool {
 
   acquire(bytes: number): GPUBuffer {
     const size = Math.max(GRANULE, Math.ceil(bytes / GRANULE) * GRANULE);
-    const buffer = this.#reuse(size) ?? this.#create(size);
-    this.#inUse.add(buffer);
-    this.#inUseBytes += buffer.size;
+    const held = this.#reuse(size) ?? this.#create(size);
+    this.#inUse.set(held.buffer, held);
+    this.#inUseBytes += held.size;
     this.#highestInUse = Math.max(this.#highestInUse, this.#inUseBytes - this.#options.parameterBytes());
-    return buffer;
+    return held.buffer;
   }
 
   release(buffer: GPUBuffer): void {
+    const held = this.#inUse.get(buffer);
+    invariant(held, 'a buffer is released that is not in use');
     this.#inUse.delete(buffer);
-    this.#inUseBytes -= buffer.size;
-    this.#free.push(buffer);
+    this.#inUseBytes -= held.size;
+    this.#free.push(held);
   }
 
   destroy(): void {
-    for (const buffer of [...this.#free, ...this.#inUse]) buffer.destroy();
+    for (const { buffer } of [...this.#free, ...this.#inUse.values()]) buffer.destroy();
     this.#free = [];
     this.#inUse.clear();
     this.#reserved = 0;
   }
 
   /** The tightest fit, and of those the first made: every iteration of a loop gets the buffers of the one before. */
-  #reuse(size: number): GPUBuffer | undefined {
+  #reuse(size: number): Held | undefined {
+    const free = this.#free;
     let best = -1;
-    for (let i = 0; i < this.#free.length; i++) {
-      const buffer = this.#free[i] as GPUBuffer;
-      if (buffer.size < size || buffer.size * TIGHTNESS > size) continue;
-      const chosen = this.#free[best];
-      if (!chosen || buffer.size < chosen.size) best = i;
-      else if (buffer.size === chosen.size && this.#order(buffer) < this.#order(chosen)) best = i;
+    for (let i = 0; i < free.length; i++) {
+      const held = free[i] as Held;
+      if (held.size < size || held.size * TIGHTNESS > size) continue;
+      const chosen = free[best];
+      if (!chosen || held.size < chosen.size) best = i;
+      else if (held.size === chosen.size && held.order < chosen.order) best = i;
     }
-    return best < 0 ? undefined : this.#free.splice(best, 1)[0];
+    return best < 0 ? undefined : free.splice(best, 1)[0];
   }
 
-  #order(buffer: GPUBuffer): number {
-    return this.#made.get(buffer) as number;
-  }
-
-  #create(size: number): GPUBuffer {
+  #create(size: number): Held {
     const parameters = this.#options.parameterBytes();
     const activations = Math.max(this.#highestInUse, this.#inUseBytes + size - parameters);
     const allowed = parameters + activations * SLACK + FLOOR;
     this.#trim(this.#reserved + size - allowed);
     const buffer = this.#device.createBuffer({ size, usage: USAGE_STORAGE_COPY });
-    this.#made.set(buffer, this.#count++);
     this.#reserved += size;
-    return buffer;
+    return { buffer, size, order: this.#made++ };
   }
 
   /** Destroys free buffers until `excess` bytes are gone. */
@@ -96,9 +102,9 @@ export class BufferPool {
     const doomed: GPUBuffer[] = [];
     let bytes = 0;
     while (bytes < excess && this.#free.length > 0) {
-      const buffer = this.#free.shift() as GPUBuffer;
+      const { buffer, size } = this.#free.shift() as Held;
       doomed.push(buffer);
-      bytes += buffer.size;
+      bytes += size;
     }
     if (doomed.length === 0) return;
     this.#options.beforeDestroy(doomed);
