@@ -22,10 +22,13 @@ const chosen = BACKENDS.filter((name) => given.includes(name));
 await setUp();
 const { inspectBackend } = await import('autochunk/runtime');
 const backends = [];
+const software = new Set();
 const failed = [];
 for (const backend of chosen.length > 0 ? chosen : BACKENDS) {
   try {
-    const { adapter } = await inspectBackend(backend);
+    const found = await inspectBackend(backend);
+    const { adapter } = found;
+    if (found.software) software.add(backend);
     process.stdout.write(`${backend}: ${adapter}\n`);
     backends.push(backend);
   } catch (error) {
@@ -44,6 +47,11 @@ for (const backend of backends) {
 if (isPacked || size === 'long') {
   const microRounds = { quick: '1', short: '15', long: '31' }[size];
   if (backends.includes('webasm')) run('micro', ['--rounds', microRounds]);
+  // Of a software adapter they would take hours, and say nothing about GPUs.
+  if (backends.includes('webgpu') && !software.has('webgpu')) {
+    run('micro', ['--backend', 'webgpu', '--rounds', microRounds]);
+    run('dispatch', []);
+  }
 }
 if (!isPacked && size === 'long') {
   run('compile-time', []);

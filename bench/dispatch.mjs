@@ -6,30 +6,25 @@
  * waiting; and in the runtime itself, with a WebGPU that does nothing. Also how many buffers and bind groups the warm loop creates,
  * which is none; fails where it is not. Writes bench/results/dispatch.json.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { ensure } from '../scripts/ensure.mjs';
 import { idleGpu } from './idle-gpu.mjs';
+import { count, setUp } from './setup.mjs';
 
-process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-await ensure();
+await setUp();
+const { writeFileAtomically } = await import('../dist/cli/write-file.js');
 const { observeMachine } = await import('../dist/cli/bench-machine.js');
 const { k, openDevice } = await import('autochunk/runtime');
 
 const { values } = parseArgs({ options: { batches: { type: 'string', default: '10' } } });
-const batches = Number(values.batches);
-if (!Number.isInteger(batches) || batches < 1) {
-  console.error(`--batches: expected an integer >= 1, got "${values.batches}"`);
-  process.exit(2);
-}
+const batches = count('batches', values.batches);
 const machine = observeMachine();
 
 /** What the devices of this process create, and the time that they spend in calls that come once a submission. */
 const seen = { buffers: 0, bindGroups: 0, submitMs: 0 };
 const types = await prototypes();
-count('createBuffer', 'buffers');
-count('createBindGroup', 'bindGroups');
+countCalls('createBuffer', 'buffers');
+countCalls('createBindGroup', 'bindGroups');
 for (const [type, methods] of [
   ['GPUDevice', ['createCommandEncoder']],
   ['GPUCommandEncoder', ['beginComputePass', 'finish']],
@@ -39,7 +34,7 @@ for (const [type, methods] of [
   for (const method of methods) timeApart(types[type].prototype, method);
 }
 
-function count(method, name) {
+function countCalls(method, name) {
   const { prototype } = types.GPUDevice;
   const original = prototype[method];
   prototype[method] = function (...given) {
@@ -182,7 +177,7 @@ const report = {
   dispatches: DISPATCHES,
   results,
 };
-writeFileSync('bench/results/dispatch.json', `${JSON.stringify(report, null, 2)}\n`);
+writeFileAtomically('bench/results/dispatch.json', `${JSON.stringify(report, null, 2)}\n`);
 for (const { adapter, kernels, microseconds, created } of results) {
   console.log(
     `${adapter}, ${kernels}: ${microseconds.all.toFixed(1)} µs of JavaScript a dispatch, ` +

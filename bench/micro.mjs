@@ -7,7 +7,7 @@
  * unless only some cases run.
  */
 import { parseArgs } from 'node:util';
-import { setUp } from './setup.mjs';
+import { count, misused, setUp } from './setup.mjs';
 
 await setUp();
 const { enableRelaxedSimd } = await import('../dist/cli/device-options.js');
@@ -24,15 +24,9 @@ const { values } = parseArgs({
   },
 });
 const { backend } = values;
-if (backend !== 'webasm' && backend !== 'webgpu') {
-  console.error(`--backend: expected webasm or webgpu, got "${backend}"`);
-  process.exit(2);
-}
-const rounds = Number(values.rounds);
-if (!Number.isInteger(rounds) || rounds < 1) {
-  console.error(`--rounds: expected an integer >= 1, got "${values.rounds}"`);
-  process.exit(2);
-}
+if (backend !== 'webasm' && backend !== 'webgpu')
+  misused(`--backend: expected webasm or webgpu, got "${backend}"`);
+const rounds = count('rounds', values.rounds);
 const machine = observeMachine();
 
 const random = (device, ...shape) =>
