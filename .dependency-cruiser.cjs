@@ -24,7 +24,13 @@ module.exports = {
       'layout is pure stride arithmetic',
     ),
     within(
-      'ir-depends-on-layout-only',
+      'formula-is-a-leaf',
+      'formula',
+      'dsl|ir|layout|trace|compiler|codegen|runtime|weights|testing|report|cli',
+      'formulas are read and written without knowing ops',
+    ),
+    within(
+      'ir-depends-on-leaves-only',
       'ir',
       'dsl|trace|compiler|codegen|runtime|weights|testing|report|cli',
       'the IR knows nothing of its users',

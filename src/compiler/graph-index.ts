@@ -102,6 +102,7 @@ export function overwritable(node: OpNode, types: Pick<GraphIndex['types'], 'get
     const { inPlace = [] } = opDef(node.op);
     const pattern = inPlace.length > 0 ? patternOf(node, types) : undefined;
     known = inPlace.filter((i) => {
+      if (i >= node.operands.length) return false;
       const type = types.get(node.operands[i] as ValueId) as TensorType;
       const axes = pattern?.operands[i];
       const alike = axes ? sameAxes(axes, pattern.output) : sameShape(type.shape, node.shape);

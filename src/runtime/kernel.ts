@@ -6,7 +6,8 @@
  */
 export interface Kernel {
   readonly name: string;
-  readonly source: KernelFunction;
+  /** The function, or its text. */
+  readonly source: KernelFunction | string;
   /** Number of array parameters. */
   readonly arrays: number;
   /** Types of the scalar parameters that follow. */
@@ -24,8 +25,8 @@ export type KernelFunction = (this: KernelThis, ...args: never[]) => number;
 
 /** `name` is for messages; give it where a minifier may drop the name of the function. */
 export const defineKernel = (
-  source: KernelFunction,
+  source: KernelFunction | string,
   arrays: number,
   scalars: readonly ScalarType[] = [],
-  name: string = source.name,
+  name: string = typeof source === 'string' ? 'kernel' : source.name,
 ): Kernel => ({ name, source, arrays, scalars });

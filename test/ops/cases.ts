@@ -392,6 +392,30 @@ const visionCases: OpCase[] = [
   make('pad', [operand([5], 'integers')], { before: [2], after: [0], value: 3 }),
 ];
 
+const formula = (text: string): Attrs => ({ formula: { text } });
+const fusedCases: OpCase[] = [
+  ...PAIRS.flatMap(([a, b]) => [
+    make('fused', [operand(a), operand(b)], formula('silu(a) * b')),
+    make('fused', [operand(a), operand(b), operand([])], formula('sigmoid(a + b) * c')),
+  ]),
+  ...SHAPES.map((shape) => make('fused', [operand(shape)], formula('1 - gelu(a * 0.5, tanh: true)'))),
+  make('fused', [operand([3, 5]), operand([5]), operand([3, 1])], formula('where(less(a, b), -c, abs(a))')),
+  make('fused', [operand([7], 'integers'), operand([7], 'integers')], formula('maximum(a - 3, b) * 2')),
+  make('fused', [operand([3, 7]), operand([7])], formula('clamp(a, min: -1, max: 1) / (pow(b, 2) + 0.5)')),
+  make('fused', [operand([4, 9], 'masked'), operand([4, 1])], formula('expSub(a, b) + -b')),
+  make('fused', [operand([19], 'extreme')], formula('leakyRelu(tanh(a), slope: 0.1)')),
+  make(
+    'fused',
+    [[2, 3, 5], [3, 1], [5], [2, 3, 5], [2, 1, 1], [], [2, 3, 5]].map((shape) => operand(shape)),
+    formula('a + b - (c + d) + e * f * g'),
+  ),
+  make(
+    'fused',
+    Array.from({ length: 7 }, () => operand([3, 7])),
+    formula('maximum(a, b) + minimum(c, d) * (e - f * g)'),
+  ),
+];
+
 /** Every op at odd sizes, several ranks, with broadcasting and at its extremes. */
 export const cases: readonly OpCase[] = [
   ...UNARY.flatMap((op) => unaryCases(op)),
@@ -410,6 +434,7 @@ export const cases: readonly OpCase[] = [
   ...[0.5, -0.5, 1.7].map((value) => make('powScalar', [operand([19], 'positive')], { value })),
   make('where', [operand([2, 1, 5], 'truth'), operand([3, 1]), operand([])]),
   make('where', [operand([7], 'truth'), operand([7], 'integers'), operand([7], 'integers')]),
+  ...fusedCases,
   ...matmulCases,
   ...linearCases,
   ...softmaxCases,

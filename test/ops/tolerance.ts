@@ -75,6 +75,7 @@ const TOLERANCE: Readonly<Record<string, Tolerance>> = {
   },
   logSoftmax: { relative: 4e-6, absolute: 1e-6, why: 'a difference of a difference and a logarithm' },
   geglu: { ...ELEMENTARY, absolute: 6e-6, why: 'as gelu, times a factor up to 3' },
+  fused: { relative: 1e-5, absolute: 6e-6, why: 'as its parts, which sums may cancel' },
   matmul: SUMMED,
   einsum: SUMMED,
   conv2d: SUMMED,

@@ -77,26 +77,30 @@ const BINARY: Readonly<Record<string, ElementwiseRow>> = {
   minimum: row('min(a, b)', SIMPLE, (a, b) => Math.min(a as number, b as number), true),
 };
 
+/** Elements come one from each operand, after broadcasting. */
+export const pointwisePattern: NonNullable<OpDef['access']> = (operands, _attrs, out) => {
+  const names = axisNames(out.shape.length);
+  const side = operands.map((operand) => axes(names.slice(names.length - operand.shape.length)));
+  return pattern(
+    `${side.join(', ')} -> ${axes(names)}`,
+    operands.map((operand) => operand.shape),
+    out.shape,
+  );
+};
+
 /** The parts that every op that maps elements one to one (after broadcasting) shares. */
 export function elementwise(
   op: string,
   arity: 1 | 2 | 3,
   flopsPerElement: number,
-): Pick<OpDef, 'name' | 'access' | 'flops' | 'inPlace'> & {
+): Pick<OpDef, 'name' | 'pointwise' | 'access' | 'flops' | 'inPlace'> & {
   shapeOf: (shapes: Parameters<OpDef['infer']>[0]) => ReturnType<typeof broadcastShapes>;
 } {
   return {
     name: op,
+    pointwise: true,
     shapeOf: (operands) => broadcastShapes(op, ...take(op, operands, arity).map((operand) => operand.shape)),
-    access(operands, _attrs, out) {
-      const names = axisNames(out.shape.length);
-      const side = operands.map((operand) => axes(names.slice(names.length - operand.shape.length)));
-      return pattern(
-        `${side.join(', ')} -> ${axes(names)}`,
-        operands.map((operand) => operand.shape),
-        out.shape,
-      );
-    },
+    access: pointwisePattern,
     flops: (_operands, _attrs, out) => flopsPerElement * count(out.shape),
     inPlace: Array.from({ length: arity }, (_, i) => i),
   };

@@ -4,6 +4,7 @@ import { convOps } from './conv.ts';
 import { einsumOps } from './einsum.ts';
 import { elementwiseOps } from './elementwise.ts';
 import { embeddingOps } from './embedding.ts';
+import { fusedOps } from './fused.ts';
 import { generateOps } from './generate.ts';
 import { groupNormOps } from './group-norm.ts';
 import { maskOps } from './mask.ts';
@@ -23,6 +24,7 @@ const registry = new Map<string, OpDef>(
   [
     elementwiseOps,
     scalarAndComparisonOps,
+    fusedOps,
     matmulOps,
     softmaxOps,
     normOps,

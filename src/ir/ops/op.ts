@@ -31,6 +31,8 @@ export interface OpDef {
   readonly name: string;
   /** One line for docs and for the header of generated modules. */
   readonly summary: string;
+  /** An element of the result is made of one element of each operand, after broadcasting: may be a part of a fused op. */
+  readonly pointwise?: boolean;
   /** Attribute values that generated code omits. */
   readonly defaults?: Attrs;
   /** Result type. Throws {@link ShapeError} when the operands do not fit; the message starts with the op's name. */

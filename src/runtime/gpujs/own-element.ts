@@ -1,18 +1,7 @@
-import { CPUFunctionNode } from 'gpu.js/src/backend/cpu/function-node.js';
-import { FunctionBuilder } from 'gpu.js/src/backend/function-builder.js';
 import type { Ast } from 'gpu.js/src/backend/function-node.js';
-import { invariant } from '../../errors.ts';
 import type { Kernel } from '../kernel.ts';
 import { childrenOf, partOf } from './ast.ts';
-import { prepare, translating } from './translate.ts';
-import { makeNamesUnique } from './unique-names.ts';
-
-/** Parses a kernel and goes no further. */
-class ParsedNode extends CPUFunctionNode {
-  override traceFunctionAST(ast: Ast): void {
-    makeNamesUnique(ast);
-  }
-}
+import { parsedKernel } from './parsed.ts';
 
 const known = new WeakMap<Kernel, readonly boolean[]>();
 
@@ -23,13 +12,9 @@ const known = new WeakMap<Kernel, readonly boolean[]>();
 export function readsOwnElement(kernel: Kernel): readonly boolean[] {
   let reads = known.get(kernel);
   if (!reads) {
-    reads = translating(kernel, () => {
-      const { kernel: node } = FunctionBuilder.fromKernel(prepare(kernel), ParsedNode).functionMap;
-      invariant(node, () => `gpu.js made no function of kernel ${kernel.name}`);
-      const root = node.getJsAST();
-      const names = (root.params as Ast[]).slice(0, kernel.arrays).map((parameter) => parameter.name);
-      return names.map((name) => !readsElsewhere(partOf(root, 'body'), name));
-    });
+    const root = parsedKernel(kernel);
+    const names = (root.params as Ast[]).slice(0, kernel.arrays).map((parameter) => parameter.name);
+    reads = names.map((name) => !readsElsewhere(partOf(root, 'body'), name));
     known.set(kernel, reads);
   }
   return reads;
@@ -45,7 +30,7 @@ function readsElsewhere(node: Ast, name: unknown): boolean {
 }
 
 /** `a[this.thread.z][this.thread.y][this.thread.x]` */
-function isOwnElement(node: Ast): boolean {
+export function isOwnElement(node: Ast): boolean {
   let array = node;
   for (const axis of ['x', 'y', 'z']) {
     if (array.type !== 'MemberExpression' || array.computed !== true) return false;

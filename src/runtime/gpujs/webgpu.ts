@@ -79,6 +79,15 @@ function translate(kernel: Kernel, inPlace: readonly number[]): WgslProgram {
   };
 }
 
+const FROUND = 'fn fround(x : f32) -> f32 {\n  return x;\n}';
+/**
+ * Compilers of shaders may compute a product and the sum it goes into with one rounding. Not through this: extents are
+ * below 2^31, so that nothing is added to the bits, but no compiler knows.
+ */
+const ROUNDED = `fn fround(x : f32) -> f32 {
+  return bitcast<f32>(bitcast<u32>(x) ^ (params.outputX >> 31u));
+}`;
+
 /** Replaces gpu.js's packed row-major indexing by strides from the uniform block. */
 function giveStrides(wgsl: string, arrays: readonly string[], inPlace: readonly number[]): string {
   let code = wgsl;
@@ -113,5 +122,6 @@ function giveStrides(wgsl: string, arrays: readonly string[], inPlace: readonly 
       '  let gid = id + vec3<u32>(params.originX, params.originY, params.originZ);',
   );
   edit('@workgroup_size(8, 8, 1)', '@workgroup_size(groupX, groupY, 1)');
+  if (code.includes(FROUND)) edit(FROUND, ROUNDED);
   return `override groupX : u32 = 8;\noverride groupY : u32 = 8;\n${code}`;
 }

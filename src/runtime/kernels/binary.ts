@@ -1,14 +1,15 @@
 import { defineKernel, type KernelArray, type KernelFunction, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { elementwise } from './fold.ts';
 import type { KernelOptions } from './options.ts';
+import { definePart } from './part.ts';
 
 /** An op of two tensors, element by element after numpy broadcasting. */
 export type Binary = (a: Tensor, b: Tensor, options: KernelOptions) => Tensor;
 
 function binary(op: string, source: KernelFunction): Binary {
   const kernel = defineKernel(source, 2, [], op);
-  return (a, b, { into }) => elementwise(op, kernel, [a, b], into);
+  const run = definePart(op, () => ({ kernel, scalars: [] }));
+  return (a, b, options) => run([a, b], options);
 }
 
 /** a + b. */
@@ -129,6 +130,8 @@ const choose = defineKernel(function where(
     : b[this.thread.z]![this.thread.y]![this.thread.x]!;
 }, 3);
 
+const runWhere = definePart('where', () => ({ kernel: choose, scalars: [] }));
+
 /** a where the condition is not 0, else b; all three broadcast. */
-export const where = (condition: Tensor, a: Tensor, b: Tensor, { into }: KernelOptions): Tensor =>
-  elementwise('where', choose, [condition, a, b], into);
+export const where = (condition: Tensor, a: Tensor, b: Tensor, options: KernelOptions): Tensor =>
+  runWhere([condition, a, b], options);

@@ -21,6 +21,7 @@ export { conv2d } from './conv.ts';
 export { convTranspose2d } from './conv-transpose.ts';
 export { einsum } from './einsum.ts';
 export { embedding } from './embedding.ts';
+export { formula, fused } from './fused.ts';
 export { geglu } from './geglu.ts';
 export { constant, full, iota } from './generate.ts';
 export { groupNorm } from './group-norm.ts';

@@ -1,15 +1,15 @@
 import { defineKernel, type KernelArray, type KernelFunction, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { elementwise } from './fold.ts';
 import type { KernelOptions } from './options.ts';
-import { rsqrt, sqrt } from './unary.ts';
+import { definePart, type Part, partOf } from './part.ts';
 
 /** An op of a tensor with the number `value`, element by element. */
 export type Scalar = (x: Tensor, options: KernelOptions & { readonly value: number }) => Tensor;
 
 function scalar(op: string, source: KernelFunction): Scalar {
   const kernel = defineKernel(source, 1, ['Number'], op);
-  return (x, { into, value }) => elementwise(op, kernel, [x], into, [value]);
+  const run = definePart<{ readonly value: number }>(op, ({ value }) => ({ kernel, scalars: [value] }));
+  return (x, options) => run([x], options);
 }
 
 /** x + value. */
@@ -60,11 +60,15 @@ const between = defineKernel(
   ['Number', 'Number'],
 );
 
+interface Range {
+  readonly min: number;
+  readonly max: number;
+}
+
+const runClamp = definePart<Range>('clamp', ({ min, max }) => ({ kernel: between, scalars: [min, max] }));
+
 /** min(max(x, min), max). */
-export const clamp = (
-  x: Tensor,
-  { into, min, max }: KernelOptions & { readonly min: number; readonly max: number },
-): Tensor => elementwise('clamp', between, [x], into, [min, max]);
+export const clamp = (x: Tensor, options: KernelOptions & Range): Tensor => runClamp([x], options);
 
 const leaky = defineKernel(
   function leakyRelu(this: KernelThis, a: KernelArray, slope: number): number {
@@ -75,11 +79,17 @@ const leaky = defineKernel(
   ['Number'],
 );
 
+interface Slope {
+  readonly slope?: number;
+}
+
+const runLeakyRelu = definePart<Slope>('leakyRelu', ({ slope = 0.01 }) => ({
+  kernel: leaky,
+  scalars: [slope],
+}));
+
 /** x where it is positive, else x · slope. */
-export const leakyRelu = (
-  x: Tensor,
-  { into, slope = 0.01 }: KernelOptions & { readonly slope?: number },
-): Tensor => elementwise('leakyRelu', leaky, [x], into, [slope]);
+export const leakyRelu = (x: Tensor, options: KernelOptions & Slope): Tensor => runLeakyRelu([x], options);
 
 /** value - x. */
 export const rsubScalar = scalar(
@@ -166,22 +176,28 @@ const powNegativeInteger = defineKernel(
   ['Integer'],
 );
 
-const powReal = scalar('powScalar', function (this: KernelThis, a: KernelArray, y: number): number {
-  const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
-  // Devices define powers of positive bases only: sign, zero and exponent 0 are handled here.
-  const magnitude = (x === 0 ? 1 : Math.abs(x)) ** y;
-  const odd = y - 2 * Math.floor(y / 2);
-  const zero = y > 0 ? 0 : 1 / Math.abs(x);
-  const negative = y === Math.floor(y) ? (odd > 0.5 ? -magnitude : magnitude) : Math.sqrt(x);
-  return y === 0 ? 1 : x === 0 ? zero : x > 0 ? magnitude : negative;
+const powReal = defineKernel(
+  function powScalar(this: KernelThis, a: KernelArray, y: number): number {
+    const x = a[this.thread.z]![this.thread.y]![this.thread.x]!;
+    // Devices define powers of positive bases only: sign, zero and exponent 0 are handled here.
+    const magnitude = (x === 0 ? 1 : Math.abs(x)) ** y;
+    const odd = y - 2 * Math.floor(y / 2);
+    const zero = y > 0 ? 0 : 1 / Math.abs(x);
+    const negative = y === Math.floor(y) ? (odd > 0.5 ? -magnitude : magnitude) : Math.sqrt(x);
+    return y === 0 ? 1 : x === 0 ? zero : x > 0 ? magnitude : negative;
+  },
+  1,
+  ['Number'],
+);
+
+const runPow = definePart<{ readonly value: number }>('powScalar', ({ value }) => {
+  if (value === 0.5) return partOf('sqrt', {}) as Part;
+  if (value === -0.5) return partOf('rsqrt', {}) as Part;
+  const size = Math.abs(value);
+  if (!Number.isInteger(value) || size > SMALL_EXPONENT || size === 0)
+    return { kernel: powReal, scalars: [value] };
+  return { kernel: value > 0 ? powInteger : powNegativeInteger, scalars: [size] };
 });
 
 /** x to the power `value`; negative x takes integer powers. */
-export const powScalar: Scalar = (x, options) => {
-  const { value, into } = options;
-  if (value === 0.5) return sqrt(x, options);
-  if (value === -0.5) return rsqrt(x, options);
-  const size = Math.abs(value);
-  if (!Number.isInteger(value) || size > SMALL_EXPONENT || size === 0) return powReal(x, options);
-  return elementwise('powScalar', value > 0 ? powInteger : powNegativeInteger, [x], into, [size]);
-};
+export const powScalar: Scalar = (x, options) => runPow([x], options);

@@ -1,7 +1,7 @@
 import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { elementwise } from './fold.ts';
 import type { KernelOptions } from './options.ts';
+import { definePart } from './part.ts';
 import { unary } from './unary.ts';
 
 /*
@@ -70,8 +70,14 @@ const geluErf = defineKernel(function geluErf(this: KernelThis, a: KernelArray):
   return 0.5 * value * tail;
 }, 1);
 
+interface Approximation {
+  readonly tanh?: boolean;
+}
+
+const runGelu = definePart<Approximation>('gelu', ({ tanh = false }) => ({
+  kernel: tanh ? geluTanh : geluErf,
+  scalars: [],
+}));
+
 /** Gaussian error linear unit: x · Φ(x), or its tanh approximation. */
-export const gelu = (
-  x: Tensor,
-  { into, tanh = false }: KernelOptions & { readonly tanh?: boolean },
-): Tensor => elementwise('gelu', tanh ? geluTanh : geluErf, [x], into);
+export const gelu = (x: Tensor, options: KernelOptions & Approximation): Tensor => runGelu([x], options);

@@ -1,14 +1,15 @@
 import { defineKernel, type KernelArray, type KernelFunction, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { elementwise } from './fold.ts';
 import type { KernelOptions } from './options.ts';
+import { definePart } from './part.ts';
 
 /** An op of one tensor, element by element. */
 export type Unary = (x: Tensor, options: KernelOptions) => Tensor;
 
 export function unary(op: string, source: KernelFunction): Unary {
   const kernel = defineKernel(source, 1, [], op);
-  return (x, { into }) => elementwise(op, kernel, [x], into);
+  const run = definePart(op, () => ({ kernel, scalars: [] }));
+  return (x, options) => run([x], options);
 }
 
 /** -x. */
