@@ -32,6 +32,8 @@ export interface CompileOptions {
   readonly costModel?: CostModel;
   /** False: no loop splits a sum or a softmax, and results have the bits of the unchunked model. Default true. */
   readonly splitReductions?: boolean;
+  /** False: every elementwise op runs by itself. Default true. */
+  readonly fuse?: boolean;
   /** The model's file, for the header of the generated module. */
   readonly modelFile?: string;
   /** Called before each compiler pass and before code generation. */
@@ -116,6 +118,7 @@ export const planOptions = (options: Omit<CompileOptions, 'dims'>): Omit<PlanOpt
   ...(options.cap === undefined ? {} : { cap: options.cap }),
   ...(options.costModel === undefined ? {} : { costModel: options.costModel }),
   ...(options.splitReductions === undefined ? {} : { splitReductions: options.splitReductions }),
+  ...(options.fuse === undefined ? {} : { fuse: options.fuse }),
   ...(options.onProgress === undefined ? {} : { onPass: options.onProgress }),
   ...(options.signal === undefined ? {} : { signal: options.signal }),
 });

@@ -15,6 +15,7 @@ import { signatureOf } from './signature.ts';
 
 export interface BenchSettings {
   readonly splitReductions?: boolean;
+  readonly fuse?: boolean;
   readonly dims: Bindings;
   /** Texts that `parseBudget` reads. */
   readonly budgets: readonly string[];
@@ -116,7 +117,15 @@ export async function benchModel(graph: Graph, settings: BenchSettings): Promise
 }
 
 async function prepare(graph: Graph, budget: string, settings: BenchSettings): Promise<Entry> {
-  const { dims, backend, maxStorageBytes: cap, modelFile, costModel, splitReductions = true } = settings;
+  const {
+    dims,
+    backend,
+    maxStorageBytes: cap,
+    modelFile,
+    costModel,
+    splitReductions = true,
+    fuse = true,
+  } = settings;
   const started = performance.now();
   const { plan, source } = await compileGraph(graph, {
     dims,
@@ -126,6 +135,7 @@ async function prepare(graph: Graph, budget: string, settings: BenchSettings): P
     modelFile,
     ...(costModel ? { costModel } : {}),
     splitReductions,
+    fuse,
   });
   return { budget, plan, source, compileMs: performance.now() - started };
 }

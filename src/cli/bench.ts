@@ -24,11 +24,12 @@ import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
 import { COST_MODEL_HELP, readLimits } from './limits.ts';
 import { type LoadedModel, loadModel } from './load-model.ts';
 import { displayPath } from './load-module.ts';
-import { collect, EXACT, parseCount } from './options.ts';
+import { collect, EXACT, NO_FUSE, parseCount } from './options.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 interface BenchFlags extends DeviceFlags {
   readonly exact?: true;
+  readonly fuse: boolean;
   readonly dims?: readonly string[];
   readonly budget?: readonly string[];
   readonly costModel?: string;
@@ -64,6 +65,7 @@ export function addBench(program: Command, io: Io): void {
     .option('--markdown <file>', 'also write the report as Markdown')
     .option('--note <text>', 'a remark about the run, kept in the report')
     .option(...EXACT)
+    .option(...NO_FUSE)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText(
       'after',
@@ -87,7 +89,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
   const probe = await openDevice(asked);
   const { backend, adapter, maxStorageBytes } = probe;
   await probe.destroy();
-  const { costModel, splitReductions } = await readLimits(flags, backend, io);
+  const { costModel, splitReductions, fuse } = await readLimits(flags, backend, io);
   const results: BenchResult[] = [];
   for (const [i, { graph, file }] of models.entries()) {
     const found = await benchModel(graph, {
@@ -100,6 +102,7 @@ async function bench(references: readonly string[], flags: BenchFlags, io: Io): 
       maxStorageBytes,
       ...(costModel ? { costModel } : {}),
       splitReductions,
+      fuse,
       rounds,
       seed,
       reference: references[i] as string,

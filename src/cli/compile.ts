@@ -21,11 +21,12 @@ import { CONFIG_HELP, loadModel } from './load-model.ts';
 import { displayPath } from './load-module.ts';
 import { type Measured, MOST_MEASURED, measurePlans } from './measure.ts';
 import { moduleName } from './module-name.ts';
-import { collect, EXACT, parseBackend, parseCount, parseSlowdown } from './options.ts';
+import { collect, EXACT, NO_FUSE, parseBackend, parseCount, parseSlowdown } from './options.ts';
 import { writeFileAtomically } from './write-file.ts';
 
 export interface CompileFlags {
   readonly exact?: true;
+  readonly fuse: boolean;
   readonly dims?: readonly string[];
   readonly budget?: string;
   readonly config?: string;
@@ -69,6 +70,7 @@ export function addCompile(program: Command, io: Io): void {
     .option('--pareto', 'write no module: list the plans that none beats in both memory and predicted time')
     .option('--config <file>', CONFIG_HELP)
     .option(...EXACT)
+    .option(...NO_FUSE)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText(
       'after',

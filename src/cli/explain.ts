@@ -8,10 +8,11 @@ import { CommandFailed, type Io, printJson, progress } from './io.ts';
 import { CAP_HELP, COST_MODEL_HELP, readLimits } from './limits.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
 import { displayPath } from './load-module.ts';
-import { collect, EXACT, parseBackend } from './options.ts';
+import { collect, EXACT, NO_FUSE, parseBackend } from './options.ts';
 
 interface ExplainFlags {
   readonly exact?: true;
+  readonly fuse: boolean;
   readonly dims?: readonly string[];
   readonly budget: string;
   readonly cap?: string;
@@ -41,6 +42,7 @@ export function addExplain(program: Command, io: Io): void {
       collect,
     )
     .option(...EXACT)
+    .option(...NO_FUSE)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText(
       'after',

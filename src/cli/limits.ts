@@ -20,6 +20,8 @@ export interface LimitFlags {
   readonly cap?: string;
   readonly costModel?: string;
   readonly exact?: true;
+  /** False with `--no-fuse`. */
+  readonly fuse: boolean;
 }
 
 /** What a device allows, and how fast it is: options of the compiler. */
@@ -28,6 +30,7 @@ export interface Limits {
   readonly capSource: CapSource;
   readonly costModel?: CostModel;
   readonly splitReductions: boolean;
+  readonly fuse: boolean;
 }
 
 /**
@@ -56,6 +59,7 @@ export async function readLimits(flags: LimitFlags, backend: Backend, io: Io): P
     capSource: given !== undefined ? 'given' : available ? 'device' : 'guaranteed',
     ...(costModel ? { costModel } : {}),
     splitReductions: flags.exact !== true,
+    fuse: flags.fuse,
   };
 }
 

@@ -12,10 +12,11 @@ import { checkDims, parseDims } from './dims.ts';
 import { type Io, printJson, progress } from './io.ts';
 import { CAP_HELP, COST_MODEL_HELP, readLimits } from './limits.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
-import { collect, EXACT, parseBackend, parseCount } from './options.ts';
+import { collect, EXACT, NO_FUSE, parseBackend, parseCount } from './options.ts';
 
 interface MaxLengthFlags {
   readonly exact?: true;
+  readonly fuse: boolean;
   readonly budget: string;
   readonly over?: string;
   readonly dims?: readonly string[];
@@ -45,6 +46,7 @@ export function addMaxLength(program: Command, io: Io): void {
     .option('--cost-model <file>', COST_MODEL_HELP)
     .option('--config <file>', CONFIG_HELP)
     .option(...EXACT)
+    .option(...NO_FUSE)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText('after', '\nExample:\n  autochunk maxlen models/gpt2/model.ts#gpt2Long --budget 2GiB')
     .action((reference: string, flags: MaxLengthFlags) => maxlen(reference, flags, io));

@@ -43,6 +43,9 @@ export function parseSlowdown(text: string | undefined): number | undefined {
 /** The option that keeps results the same bit for bit. */
 export const EXACT = ['--exact', 'split no sum or softmax over loops: results keep their bits'] as const;
 
+/** The option that leaves elementwise ops apart. */
+export const NO_FUSE = ['--no-fuse', 'run every elementwise op by itself, none fused with others'] as const;
+
 /** An integer option in `least … most`. @throws UserError (bad usage) */
 export function parseCount(option: string, text: string, least: number, most = 2 ** 31): number {
   const value = Number(text);

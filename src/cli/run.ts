@@ -19,7 +19,7 @@ import { checkInputs } from './inputs.ts';
 import { CommandFailed, type Io, printJson, progress } from './io.ts';
 import { COST_MODEL_HELP } from './limits.ts';
 import { CONFIG_HELP } from './load-model.ts';
-import { collect, EXACT, parseCount } from './options.ts';
+import { collect, EXACT, NO_FUSE, parseCount } from './options.ts';
 import { compareOutputs, median, type OutputSummary, summariseOutput } from './outputs.ts';
 import { type Answers, answers } from './predictions.ts';
 import { type RunResult, Session } from './session.ts';
@@ -86,6 +86,7 @@ export function addRun(program: Command, io: Io): void {
       'run the last variant once more and write its kernels and live bytes as a Chrome / Perfetto trace (.json)',
     )
     .option(...EXACT)
+    .option(...NO_FUSE)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText(
       'after',

@@ -117,6 +117,8 @@ function recordingKernels(device: runtime.Device, ran: Map<string, string>): typ
   return new Proxy(runtime.k, {
     get(target, name) {
       if (name === 'user') return (op: string) => recorded(op, target.user(op) as Call);
+      if (name === 'formula')
+        return (text: string) => recorded('fused', target.formula(text) as unknown as Call);
       const found: unknown = Reflect.get(target, name);
       return typeof name === 'string' && Object.hasOwn(target, name) ? recorded(name, found as Call) : found;
     },

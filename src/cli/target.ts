@@ -47,6 +47,7 @@ export interface Variant {
 /** The flags of `run` that say what to run, and on what. */
 export interface TargetFlags {
   readonly exact?: true;
+  readonly fuse: boolean;
   readonly dims?: readonly string[];
   readonly budget?: string;
   readonly cap?: string;
@@ -104,7 +105,7 @@ export async function resolveTarget(
   const probe = await openDevice(asked);
   const { backend } = probe;
   await probe.destroy();
-  const { cap, costModel, splitReductions } = await readLimits(flags, backend, io);
+  const { cap, costModel, splitReductions, fuse } = await readLimits(flags, backend, io);
   progress(io, `compiling ${graph.name} for ${backend}`);
   const { plan, source: chunked } = await withBudget(flags.budget, io, (budget) =>
     compileGraph(graph, {
@@ -114,6 +115,7 @@ export async function resolveTarget(
       cap,
       ...(costModel ? { costModel } : {}),
       splitReductions,
+      fuse,
       modelFile: displayPath(modelFile),
     }),
   );

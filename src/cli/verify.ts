@@ -1,6 +1,5 @@
 import type { Command } from 'commander';
 import { parseBudget } from '../compiler/budget.ts';
-import type { CostModel } from '../compiler/cost-model.ts';
 import { plan as planGraph } from '../compiler/pipeline.ts';
 import { UserError } from '../errors.ts';
 import { formatBytes } from '../ir/bytes.ts';
@@ -19,14 +18,15 @@ import {
 } from './device-options.ts';
 import { checkDims, hasRange, parseDims, parseRanges } from './dims.ts';
 import { CommandFailed, green, type Io, printJson, progress } from './io.ts';
-import { COST_MODEL_HELP, readLimits } from './limits.ts';
+import { COST_MODEL_HELP, type Limits, readLimits } from './limits.ts';
 import { CONFIG_HELP, loadModel } from './load-model.ts';
-import { collect, EXACT, parseCount } from './options.ts';
+import { collect, EXACT, NO_FUSE, parseCount } from './options.ts';
 import type { Case, Checker } from './verify-case.ts';
 import { RangeChecker } from './verify-range.ts';
 
 interface VerifyFlags extends DeviceFlags {
   readonly exact?: true;
+  readonly fuse: boolean;
   readonly dims?: readonly string[];
   readonly budget?: string;
   readonly config?: string;
@@ -67,6 +67,7 @@ export function addVerify(program: Command, io: Io): void {
     .option('--cost-model <file>', COST_MODEL_HELP)
     .option('--config <file>', CONFIG_HELP)
     .option(...EXACT)
+    .option(...NO_FUSE)
     .option('--json', 'print one JSON document on stdout')
     .addHelpText(
       'after',
@@ -105,10 +106,10 @@ async function verify(reference: string, flags: VerifyFlags, io: Io): Promise<vo
   const cases: Case[] = [];
   let failure: Failure | undefined;
   try {
-    const { costModel, splitReductions } = await readLimits(flags, device.backend, io);
+    const { capSource: _, cap: __, ...limits } = await readLimits(flags, device.backend, io);
     const subject: Checker = hasRange(given)
       ? await RangeChecker.compile(graph, device, given, flags.budget, io)
-      : new Subject(graph, device, parseDims(flags.dims ?? []), budget, splitReductions, costModel);
+      : new Subject(graph, device, parseDims(flags.dims ?? []), budget, limits);
     for (let i = 0; i < runs && !failure; i++) {
       const { result, failures } = await subject.check(seed + i);
       if (failures.length > 0)
@@ -167,7 +168,11 @@ const reproduction = (reference: string, flags: VerifyFlags, seed: number, devic
     ...(flags.budget === undefined ? [] : [`--budget ${flags.budget}`]),
     ...(flags.costModel === undefined ? [] : [`--cost-model ${flags.costModel}`]),
     ...(flags.exact ? ['--exact'] : []),
+    ...(flags.fuse ? [] : ['--no-fuse']),
   ].join(' ');
+
+/** What the options say of plans. */
+type PlanLimits = Omit<Limits, 'cap' | 'capSource'>;
 
 /** The model under test; plans are kept for as long as consecutive cases share their sizes. */
 class Subject implements Checker {
@@ -175,20 +180,11 @@ class Subject implements Checker {
   private readonly device: Device;
   private readonly fixed: Bindings;
   private readonly budget: Budget | undefined;
-  private readonly splitReductions: boolean;
-  private readonly costModel: CostModel | undefined;
+  private readonly limits: PlanLimits;
   private drawn: { key: string; smallest: Plan } | undefined;
 
-  constructor(
-    graph: Graph,
-    device: Device,
-    fixed: Bindings,
-    budget: Budget | undefined,
-    splitReductions: boolean,
-    costModel: CostModel | undefined,
-  ) {
-    this.splitReductions = splitReductions;
-    this.costModel = costModel;
+  constructor(graph: Graph, device: Device, fixed: Bindings, budget: Budget | undefined, limits: PlanLimits) {
+    this.limits = limits;
     this.graph = graph;
     this.device = device;
     this.fixed = fixed;
@@ -261,9 +257,7 @@ class Subject implements Checker {
 
   private planFor(dims: Bindings, budget: Budget): Plan {
     const { backend } = this.device;
-    const { costModel, splitReductions } = this;
-    const options = { dims, budget, backend, splitReductions, ...(costModel ? { costModel } : {}) };
-    return planGraph(this.graph, options);
+    return planGraph(this.graph, { dims, budget, backend, ...this.limits });
   }
 
   private refuses(dims: Bindings, bytes: number): boolean {

@@ -13,7 +13,7 @@ import {
 } from '../ir/node.ts';
 import { isUserOp, opDef } from '../ir/ops/index.ts';
 import type { Step } from '../ir/program.ts';
-import { CARRY_NOTES, describeLoop, type SourceNames, type WrittenPlan } from './describe.ts';
+import { CARRY_NOTES, describeLoop, type SourceNames, sourceOf, type WrittenPlan } from './describe.ts';
 import {
   attribute,
   dimension,
@@ -23,6 +23,7 @@ import {
   viewCall,
   viewShape,
 } from './expression.ts';
+import { formulaOf, nameFormulas } from './formulas.ts';
 import { type Line, layOut, WIDTH } from './lines.ts';
 import { chooseNames, type LoopNames } from './names.ts';
 import { sectionHeadings } from './sections.ts';
@@ -38,6 +39,8 @@ export interface Body {
   readonly usesParams: boolean;
   readonly usesDevice: boolean;
   readonly usesKernels: boolean;
+  /** The kernels of fused ops: names by formula. */
+  readonly formulas: ReadonlyMap<string, string>;
   /** Names that code mentions, of variables and other things. */
   readonly mentions: ReadonlySet<string>;
 }
@@ -57,6 +60,7 @@ class BodyWriter {
   readonly #plan: WrittenPlan;
   readonly #sources: SourceNames;
   readonly #names: ReturnType<typeof chooseNames>;
+  readonly #formulas: ReadonlyMap<string, string>;
   readonly #uses: ReturnType<typeof countUses>;
   readonly #types = new Map<ValueId, { shape: Shape; dtype: DType }>();
   readonly #expressions = new Map<ValueId, string>();
@@ -87,7 +91,8 @@ class BodyWriter {
     this.#plan = plan;
     this.#sources = sources;
     this.#bindings = sizes;
-    this.#names = chooseNames(plan.program, Object.keys(sizes));
+    this.#formulas = nameFormulas(plan.program, Object.keys(sizes));
+    this.#names = chooseNames(plan.program, [...Object.keys(sizes), ...this.#formulas.values()]);
     this.#uses = countUses(plan.program);
     this.#heading = sectionHeadings(plan.program);
     this.#peakValue = plan.planned.timeline[plan.planned.peakIndex]?.value;
@@ -112,6 +117,7 @@ class BodyWriter {
       usesParams: mentions(program.params),
       usesDevice: this.#allocations.size > 0 || this.#watched,
       usesKernels: this.#callsKernels,
+      formulas: this.#formulas,
       mentions: new Set(this.#lines.flatMap(({ code }) => namesIn(code))),
     };
   }
@@ -238,7 +244,7 @@ class BodyWriter {
     if (step.scratch.length > 0) {
       options.push(`scratch: [${step.scratch.map((id) => this.#expression(id)).join(', ')}]`);
     }
-    const lines = breakCall(`${declaration}${kernelOf(node.op)}(`, operands, options, WIDTH - 2 * depth);
+    const lines = breakCall(`${declaration}${this.#kernel(node)}(`, operands, options, WIDTH - 2 * depth);
     const carried = node.op === 'full' ? this.#carried.get(into) : undefined;
     if (carried) note = note ? `${note} · ${CARRY_NOTES[carried]}` : CARRY_NOTES[carried];
     note = this.#markPeak(note ?? '', [into, node.id, ...step.scratch]);
@@ -248,8 +254,16 @@ class BodyWriter {
     });
   }
 
-  /** Attributes whose values are not the op's defaults. */
+  /** User ops are looked up when the module runs: their kernels live in the user's files. */
+  #kernel(node: OpNode): string {
+    const formula = formulaOf(node);
+    if (formula !== undefined) return this.#formulas.get(formula) as string;
+    return isUserOp(node.op) ? `k.user(${literal(node.op)})` : property('k', node.op);
+  }
+
+  /** Attributes whose values are not the op's defaults; the kernel of a formula has its own. */
   #attributes(node: OpNode): string[] {
+    if (formulaOf(node) !== undefined) return [];
     const defaults = opDef(node.op).defaults ?? {};
     return Object.entries(node.attrs)
       .filter(([key, value]) => !sameAttr(value, defaults[key]))
@@ -380,7 +394,8 @@ class BodyWriter {
   }
 
   #at(node: OpNode | undefined): { at?: string } {
-    return node?.at ? { at: this.#sources(node.at) } : {};
+    const at = node ? sourceOf(node, this.#sources) : '';
+    return at === '' ? {} : { at };
   }
 
   #push(line: Line): void {
@@ -405,9 +420,6 @@ function scopeOf(steps: readonly Step[], index: number): string | undefined {
 /** What a comment says of a value that overwrites another; longer expressions than names and members say it themselves. */
 const inPlaceOf = (target: string): string =>
   /^[\w$.]+$/.test(target) ? `in place of ${target}` : 'in place';
-
-/** User ops are looked up when the module runs: their kernels live in the user's files. */
-const kernelOf = (op: string): string => (isUserOp(op) ? `k.user(${literal(op)})` : property('k', op));
 
 function sameAttr(a: AttrValue, b: AttrValue | undefined): boolean {
   if (isTextAttr(a)) return isTextAttr(b) && a.text === b.text;

@@ -25,11 +25,24 @@ export type SourceNames = (at: SourceLocation) => string;
 export function nameSources(graph: Graph): SourceNames {
   const files = new Set<string>();
   forEachNode(graph, (node) => {
-    if (node.kind === 'op' && node.at) files.add(node.at.file);
+    if (node.kind === 'op') for (const { file } of placesOf(node)) files.add(file);
   });
   const byBase = new Map<string, number>();
   for (const file of files) byBase.set(baseName(file), (byBase.get(baseName(file)) ?? 0) + 1);
   return ({ file, line }) => `${byBase.get(baseName(file)) === 1 ? baseName(file) : file}:${line}`;
+}
+
+/** Where a node and the parts that it is made of come from. */
+const placesOf = ({ parts = [], at }: OpNode): SourceLocation[] =>
+  [...parts.map((part) => part.at), at].filter((place) => place !== undefined);
+
+/** What comments say of where a node comes from: `model.ts:41`, `model.ts:41,43` for fused ones; '' where nothing is known. */
+export function sourceOf(node: OpNode, sources: SourceNames): string {
+  const places = [...new Set(placesOf(node).map(sources))];
+  const fileOf = (place: string | undefined): string | undefined => place?.replace(/\d+$/, '');
+  return places
+    .map((place, i) => (fileOf(place) === fileOf(places[i - 1]) ? place.replace(/^.*:/s, '') : place))
+    .join(',');
 }
 
 const baseName = (file: string): string => file.slice(file.lastIndexOf('/') + 1);
@@ -135,7 +148,7 @@ export function describePeak(
   const where = [user ? `${user.id} and its scratch` : point.value];
   const node = user ?? findNode(graph, point.value);
   if (node && node.scope !== '') where[0] += ` in ${node.scope}`;
-  if (node?.kind === 'op' && node.at) where.push(sources(node.at));
+  if (node?.kind === 'op' && node.at) where.push(sourceOf(node, sources));
   const inner = point.loops.at(-1);
   if (inner !== undefined) where.push(`inside ${loopTitle(inner)}`);
   const alive = planned.liveAtPeak

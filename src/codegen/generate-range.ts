@@ -8,6 +8,7 @@ import { describeRange, listLoops } from './describe-range.ts';
 import { dimension } from './expression.ts';
 import { layOut } from './lines.ts';
 import {
+  formulaStatements,
   importStatement,
   infoStatement,
   record,
@@ -63,6 +64,7 @@ export function generateRangeModule(plan: RangePlan, meta: { readonly modelFile?
   return writeModule(describeRange(plan, sources, meta.modelFile), [
     importStatement(body, [...(rules.length > 0 ? ['fitChunk'] : []), 'readDims']),
     ...tensorInterfaces(program, graph),
+    ...formulaStatements(body),
     ...runStatements(body, program, undefined, before),
     ...functions,
     infoStatement(facts, program, graph),

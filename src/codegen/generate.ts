@@ -2,6 +2,7 @@ import type { Plan } from '../ir/plan.ts';
 import { writeBody } from './body.ts';
 import { describePlan, nameSources } from './describe.ts';
 import {
+  formulaStatements,
   importStatement,
   infoStatement,
   record,
@@ -32,6 +33,7 @@ export function generateModule(plan: Plan, meta: { readonly modelFile?: string }
   return writeModule(describePlan(plan, sources, meta.modelFile), [
     importStatement(body),
     ...tensorInterfaces(program, graph),
+    ...formulaStatements(body),
     ...runStatements(body, program, plan.arena),
     infoStatement(facts, program, graph),
   ]);

@@ -150,6 +150,17 @@ export function runStatements(
   ];
 }
 
+/** The kernels of fused ops, by name. */
+export const formulaStatements = ({ formulas }: Body): Statements =>
+  formulas.size === 0
+    ? []
+    : [
+        (writer) => {
+          for (const [text, name] of formulas)
+            writer.writeLine(`const ${name} = k.formula(${literal(text)});`);
+        },
+      ];
+
 export type Entry = readonly [key: string, value: string | WriterFunction];
 
 /** `info`: facts for tools that load the module, and what to feed it. */

@@ -8,6 +8,7 @@ import { BudgetError } from './budget.ts';
 import { WINDOW } from './candidates.ts';
 import { renameValue } from './derived.ts';
 import { evaluate, loopPeak } from './evaluate.ts';
+import { fuse } from './fuse.ts';
 import { patternOf } from './graph-index.ts';
 import { order } from './order.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
@@ -95,10 +96,9 @@ export interface AxisExplanation {
  * @throws UserError for a name that no node has, for dimensions that do not fit, and for a cap that cannot be kept.
  */
 export function explain(graph: Graph, options: PlanOptions, names: readonly string[] = []): Explanation {
-  const whole = analyse(
-    order(separateNorms(simplify(specialise(graph, options.dims)), options)),
-    Number.POSITIVE_INFINITY,
-  );
+  const simple = simplify(specialise(graph, options.dims));
+  const written = options.fuse === false ? simple : fuse(simple);
+  const whole = analyse(order(separateNorms(written, options)), Number.POSITIVE_INFINITY);
   const asked = names.map((name) => findNode(whole.index.graph, name));
   const least = plan(graph, { ...options, budget: { kind: 'min' } });
   const { chosen, unmet } = choose(graph, options, least);
@@ -133,10 +133,15 @@ const LISTED = 8;
 
 function findNode(graph: Graph, name: string): OpNode {
   const nodes = graph.nodes.filter((node): node is OpNode => node.kind === 'op');
-  const exact = nodes.filter((node) => node.id === name || pathOf(node) === name);
-  if (exact.length === 1) return exact[0] as OpNode;
-  const alike = nodes.filter((node) => node.id.includes(name) || pathOf(node).includes(name));
-  const listed = alike.slice(0, LISTED).map(pathOf).join(', ');
+  // A value that a fused op computes on the way is explained by that op.
+  const named = nodes.flatMap((node) => [node, ...(node.parts ?? [])].map((value) => ({ node, value })));
+  const exact = named.filter(({ value }) => value.id === name || pathOf(value) === name);
+  if (exact.length === 1) return (exact[0] as (typeof exact)[number]).node;
+  const alike = named.filter(({ value }) => value.id.includes(name) || pathOf(value).includes(name));
+  const listed = alike
+    .slice(0, LISTED)
+    .map(({ value }) => pathOf(value))
+    .join(', ');
   const more = alike.length > LISTED ? `, and ${alike.length - LISTED} more` : '';
   const hint =
     alike.length > 0

@@ -4,6 +4,7 @@ import type { Graph } from '../ir/node.ts';
 import type { Plan } from '../ir/plan.ts';
 import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
+import { fuse } from './fuse.ts';
 import { lower } from './lower.ts';
 import { order } from './order.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
@@ -118,7 +119,8 @@ class Probe {
   graphAt(length: number): Graph {
     this.#options.signal?.throwIfAborted();
     const { dims, over } = this.#options;
-    return simplify(specialise(this.#graph, { ...dims, [over]: length }));
+    const simple = simplify(specialise(this.#graph, { ...dims, [over]: length }));
+    return this.#options.fuse === false ? simple : fuse(simple);
   }
 
   fitsModel(length: number): boolean {

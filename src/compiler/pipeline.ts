@@ -8,6 +8,7 @@ import { budgetBytes } from './budget.ts';
 import type { CostModel, Weights } from './cost-model.ts';
 import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
+import { fuse } from './fuse.ts';
 import { lower } from './lower.ts';
 import { assignOffsets } from './offsets.ts';
 import { order } from './order.ts';
@@ -38,6 +39,8 @@ export interface PlanOptions {
    * with `false` they are the same, bit for bit.
    */
   readonly splitReductions?: boolean;
+  /** Whether elementwise ops are computed together where that takes no memory (default true). Results keep their bits. */
+  readonly fuse?: boolean;
   /** Called after every pass with its time. */
   readonly onPass?: (name: string, ms: number) => void;
   /** Told of every obstacle the search met: which rule stopped a chunk flow, at which node; of equal layers, in the few searched. */
@@ -66,7 +69,8 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const { weights } = costModel;
 
   const bound = graphPass('specialise', () => specialise(graph, options.dims));
-  const whole = graphPass('simplify', () => simplify(bound));
+  const simple = graphPass('simplify', () => simplify(bound));
+  const whole = options.fuse === false ? simple : graphPass('fuse', () => fuse(simple));
   const unchunkedProgram = pass('lower unchunked', () => lower(whole, {}, { inPlace: false }));
   const unchunked = pass('estimate', () => estimate(unchunkedProgram));
   const budget = budgetBytes(options.budget, unchunked.peakBytes);

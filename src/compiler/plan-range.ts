@@ -8,6 +8,7 @@ import { chunkRules, chunkSizes, type Limits, type RuledProgram } from './chunk-
 import type { Weights } from './cost-model.ts';
 import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
+import { fuse } from './fuse.ts';
 import { lower } from './lower.ts';
 import { order } from './order.ts';
 import { checkCap, type PlanOptions, timePasses } from './pipeline.ts';
@@ -48,7 +49,8 @@ export function planRange(graph: Graph, options: RangeOptions): RangePlan {
   const costModel = options.costModel ?? COST_MODELS[options.backend];
 
   const bound = graphPass('bind', () => bindSome(graph, fixed));
-  const symbolic = graphPass('simplify', () => simplify(bound));
+  const simple = graphPass('simplify', () => simplify(bound));
+  const symbolic = options.fuse === false ? simple : graphPass('fuse', () => fuse(simple));
   checkInputs(symbolic, name);
   const written = pass('specialise', () => new RangeGraph(symbolic, interval));
   const unchunkedAt = (size: number) => estimate(lower(written.at(size), {}, { inPlace: false }));

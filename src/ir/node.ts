@@ -49,6 +49,13 @@ export interface OperandPart {
   readonly length: Dim;
 }
 
+/** A value of the model that a fused op computes on the way to its own, and where it was made. */
+export interface FusedPart {
+  readonly id: ValueId;
+  readonly scope: string;
+  readonly at?: SourceLocation;
+}
+
 /** One operation; produces the value named `id`. */
 export interface OpNode extends TensorType {
   readonly kind: 'op';
@@ -65,6 +72,8 @@ export interface OpNode extends TensorType {
   readonly scope: string;
   readonly at?: SourceLocation;
   readonly hints?: Hints;
+  /** Of fused ops: in the order in which they are computed. */
+  readonly parts?: readonly FusedPart[];
   /** The shape in named dimensions, kept when `specialise` binds `shape` to numbers. */
   readonly symbolic?: Shape;
 }

@@ -5,6 +5,7 @@ import {
   type AttrValue,
   CARRY_ROLES,
   type DType,
+  type FusedPart,
   type Graph,
   type GraphInput,
   type GraphOutput,
@@ -246,13 +247,13 @@ function readOp(reader: Reader): OpNode {
   const attrs = reader.accept('{') ? readAttrs(reader) : {};
   const scope = reader.acceptItem('in', 'string') ? reader.string('a scope') : '';
   const at = reader.acceptItem('at', 'string') ? readLocation(reader) : undefined;
-  const parts = reads.length > 0 ? { reads } : {};
+  const read = reads.length > 0 ? { reads } : {};
   const node = {
     kind: 'op' as const,
     id,
     op,
     operands,
-    ...parts,
+    ...read,
     attrs,
     scope,
     ...type,
@@ -260,7 +261,22 @@ function readOp(reader: Reader): OpNode {
   };
   const symbolic = reader.acceptItem('symbolic', '[') ? reader.list('[', ']', () => reader.dim()) : undefined;
   const hints = reader.acceptItem('hints', '{') ? readHints(reader) : undefined;
-  return { ...node, ...(symbolic ? { symbolic } : {}), ...(hints ? { hints } : {}) };
+  const parts = reader.acceptItem('parts', '[')
+    ? reader.list('[', ']', () => readFusedPart(reader))
+    : undefined;
+  return {
+    ...node,
+    ...(symbolic ? { symbolic } : {}),
+    ...(hints ? { hints } : {}),
+    ...(parts ? { parts } : {}),
+  };
+}
+
+function readFusedPart(reader: Reader): FusedPart {
+  const id = reader.name('a value');
+  const scope = reader.acceptItem('in', 'string') ? reader.string('a scope') : '';
+  const at = reader.acceptItem('at', 'string') ? readLocation(reader) : undefined;
+  return { id, scope, ...(at ? { at } : {}) };
 }
 
 function readPart(reader: Reader, operand: number): OperandPart {

@@ -2,6 +2,7 @@ import { canonicalDim, type Dim, type Shape } from './dims.ts';
 import {
   type Attrs,
   type AttrValue,
+  type FusedPart,
   type Graph,
   type Hints,
   isTextAttr,
@@ -78,8 +79,12 @@ function opLine(node: OpNode): string {
   if (node.at) line += ` at ${locationText(node.at)}`;
   if (node.symbolic) line += ` symbolic ${shapeText(node.symbolic)}`;
   if (node.hints) line += ` hints ${hintsText(node.hints)}`;
+  if (node.parts) line += ` parts [${node.parts.map(partText).join(', ')}]`;
   return line;
 }
+
+const partText = ({ id, scope, at }: FusedPart): string =>
+  id + (scope === '' ? '' : ` in ${quote(scope)}`) + (at ? ` at ${locationText(at)}` : '');
 
 /** `[axis 2 start h0-h_from length h]` for every part of an operand that is read. */
 const partsText = ({ reads = [] }: OpNode, operand: number): string =>

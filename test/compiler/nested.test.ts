@@ -82,8 +82,8 @@ describe('loops inside loops', () => {
     const planned = compile(outerSum(9), 11, 'min');
     expect(loopsOf(planned)).toMatchInlineSnapshot(`
       [
-        "loop1 N 11/1 saves at sums: loop2",
-        "  loop2 axis of 9 9/1 saves at sums: sums pairs y_chunk_chunk",
+        "loop1 N 11/1 saves at pairs: loop2",
+        "  loop2 axis of 9 9/1 saves at pairs: pairs y_chunk_chunk",
       ]
     `);
     expect((await comparePlan(planned, device)).failures).toEqual([]);

@@ -86,7 +86,7 @@ describe('order', () => {
   it('meets a budget without any loop where the order alone does, and only where it is needed', () => {
     const b = new GraphBuilder();
     const graph = b.build({ y: wideFirst(b, b.input('x', ['N', 4])) });
-    const options = { dims: { N: 16 }, backend: 'cpu' } as const;
+    const options = { dims: { N: 16 }, backend: 'cpu', fuse: false } as const;
     const half = plan(graph, { ...options, budget: parseBudget('50%') });
     expect(half.loops).toEqual([]);
     expect(half.planned.peakBytes).toBeLessThanOrEqual(half.unchunked.peakBytes / 2);

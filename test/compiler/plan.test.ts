@@ -198,6 +198,7 @@ describe('plan', () => {
       [
         "specialise",
         "simplify",
+        "fuse",
         "lower unchunked",
         "estimate",
         "separate norms",
