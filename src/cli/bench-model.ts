@@ -62,8 +62,9 @@ interface Entry {
  * @throws UserError for dimensions that do not fit the model
  */
 export async function benchModel(graph: Graph, settings: BenchSettings): Promise<BenchResult[]> {
-  const { dims, backend, kernels, threads, adapter, budgets, rounds, seed } = settings;
-  const baseline = unchunkedPlan(planGraph(graph, { dims, backend, budget: { kind: 'share', share: 1 } }));
+  const { dims, backend, kernels, threads, adapter, budgets, rounds, seed, fuse = true } = settings;
+  const whole = { kind: 'share', share: 1 } as const;
+  const baseline = unchunkedPlan(planGraph(graph, { dims, backend, budget: whole, fuse }));
   const common = {
     reference: settings.reference,
     model: graph.name,
@@ -97,7 +98,7 @@ export async function benchModel(graph: Graph, settings: BenchSettings): Promise
   };
   try {
     const fits = baseline.unchunked.largestStorageBytes <= settings.maxStorageBytes;
-    const whole = fits ? await join(await generate(baseline), baseline.planned.peakBytes) : undefined;
+    const unlooped = fits ? await join(await generate(baseline), baseline.planned.peakBytes) : undefined;
     const entered = new Map<Entry, Contestant>();
     for (const entry of prepared)
       if ('plan' in entry) entered.set(entry, await join(entry.source, entry.plan.planned.peakBytes));
@@ -106,10 +107,10 @@ export async function benchModel(graph: Graph, settings: BenchSettings): Promise
       const order = round % 2 === 0 ? contestants : [...contestants].reverse();
       for (const contestant of order) await runOnce(contestant);
     }
-    const unchunked = whole ? summarise(whole) : null;
+    const unchunked = unlooped ? summarise(unlooped) : null;
     return prepared.map((entry): BenchResult => {
       if (!('plan' in entry)) return { ...entry, unchunked };
-      return { ...common, ...measured(entry, entered.get(entry) as Contestant, whole), unchunked };
+      return { ...common, ...measured(entry, entered.get(entry) as Contestant, unlooped), unchunked };
     });
   } finally {
     for (const { session } of contestants) await session.close();
