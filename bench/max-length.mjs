@@ -4,15 +4,11 @@
  * and with them. For images and pairs the length is that of a side. Nothing is run: peaks are planned, to the byte.
  */
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ensure } from '../scripts/ensure.mjs';
+import { setUp } from './setup.mjs';
 
 const { values } = parseArgs({ options: { budget: { type: 'string', default: '2GiB' } } });
-process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-await ensure();
-const { register } = await import('tsx/esm/api');
-register({ tsconfig: false });
+await setUp();
 const { BudgetError, planGraph, trace } = await import('autochunk');
 const { parseBudget } = await import('../dist/compiler/budget.js');
 const { formatBytes } = await import('../dist/ir/bytes.js');

@@ -30,7 +30,7 @@ const note = isInstalled ? '' : ' (skipped: npm ci in bench/peers installs onnxr
 
 /** Ours alone: parts of split reductions, and ops that none of the compared models has. */
 const UNTRANSLATED = new Set([
-  ...['groupMoments', 'mergeMoments', 'groupNormalise', 'convTranspose2d'],
+  ...['groupMoments', 'layerMoments', 'mergeMoments', 'groupNormalise', 'layerNormalise', 'convTranspose2d'],
   ...['equal', 'less', 'lessEqual', 'greater', 'greaterEqual'],
   ...['equalScalar', 'lessScalar', 'lessEqualScalar', 'greaterScalar', 'greaterEqualScalar'],
 ]);
