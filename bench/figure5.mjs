@@ -5,7 +5,7 @@
  * and figure5.json; figure5-webgpu with `--backend webgpu`.
  */
 import { parseArgs } from 'node:util';
-import { checkSize, commandLine, count, misused, setUp } from './setup.mjs';
+import { checkSize, commandLine, count, misused, reportFile, setUp } from './setup.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -67,7 +67,7 @@ const report = {
   seed,
   results,
 };
-const file = `bench/results/figure5${backend === 'webasm' ? '' : `-${backend}`}`;
+const file = reportFile('figure5', backend, values.size);
 writeFileAtomically(`${file}.json`, `${JSON.stringify(report, null, 2)}\n`);
 writeFileAtomically(`${file}.md`, benchMarkdown(report));
 process.stdout.write(describeBench(report));

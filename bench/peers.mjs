@@ -11,7 +11,7 @@ import { parseArgs } from 'node:util';
 import { peerNames } from './compare/contestants.mjs';
 import { planName } from './compare/plan-names.mjs';
 import { comparisonPage, faultsOf, summarise } from './compare/report.mjs';
-import { checkSize, commandLine, count, misused, setUp } from './setup.mjs';
+import { checkSize, commandLine, count, misused, reportFile, setUp } from './setup.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -59,7 +59,7 @@ const report = {
   results,
 };
 const page = comparisonPage(report, { describeMachine, markdownTable });
-const file = `bench/results/peers${backend === 'webasm' ? '' : `-${backend}`}`;
+const file = reportFile('peers', backend, values.size);
 writeFileAtomically(`${file}.json`, `${JSON.stringify(report, null, 2)}\n`);
 writeFileAtomically(`${file}.md`, page);
 process.stdout.write(page);

@@ -47,3 +47,9 @@ export function commandLine(script) {
   const options = process.argv.slice(2);
   return options.length === 0 ? `npm run ${script}` : `npm run ${script} -- ${options.join(' ')}`;
 }
+
+/** Where a report goes, without its ending: figures of webasm are those of record, a quick run leaves all of record alone. */
+export function reportFile(name, backend, size) {
+  const parts = [name, ...(backend === 'webasm' ? [] : [backend]), ...(size === 'quick' ? ['quick'] : [])];
+  return `bench/results/${parts.join('-')}`;
+}
