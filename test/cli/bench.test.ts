@@ -66,8 +66,9 @@ describe('bench', () => {
     expect(within).toMatchObject({ identical: true, maxAbsDiff: 0, outOfReach: null });
     expect(within.loops.length).toBeGreaterThan(0);
     expect(within.kernels).toMatchObject({
-      matmul: expect.stringMatching(/^packed GEMM.* webasm$/),
-      softmax: 'gpu.js webasm',
+      matmul: expect.stringMatching(/^own SIMD.* webasm$/),
+      softmax: expect.stringMatching(/^own SIMD.* webasm$/),
+      add: 'gpu.js webasm',
     });
     for (const field of ['budgetBytes', 'parameterBytes', 'predictedSlowdown', 'compileMs'])
       expect(within).toHaveProperty(field);

@@ -39,7 +39,7 @@ export class GemmExecutor {
 
   constructor(options: GemmOptions) {
     this.#options = options;
-    this.description = this.#fused ? 'packed GEMM (fused multiply-add)' : 'packed GEMM';
+    this.description = this.#fused ? 'own SIMD (fused multiply-add)' : 'own SIMD';
   }
 
   /** Views are in elements from the start of the memory. */
