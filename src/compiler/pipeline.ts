@@ -12,6 +12,7 @@ import { fuse } from './fuse.ts';
 import { lower } from './lower.ts';
 import { assignOffsets } from './offsets.ts';
 import { order } from './order.ts';
+import type { Chosen } from './recompute.ts';
 import { type Choice, placeLoops } from './region.ts';
 import { reportLoops } from './report.ts';
 import type { Rejection } from './search.ts';
@@ -45,6 +46,8 @@ export interface PlanOptions {
   readonly onPass?: (name: string, ms: number) => void;
   /** Told of every obstacle the search met: which rule stopped a chunk flow, at which node; of equal layers, in the few searched. */
   readonly onRejection?: (rejection: Rejection) => void;
+  /** Told of the loops that are placed and the graph they are placed in, and of the graph that was searched for them. */
+  readonly onChosen?: (chosen: Chosen, searched: Graph) => void;
   /** Chooses the loops of the simplified graph in place of the search: hand-made and random plans. */
   readonly choose?: (graph: Graph) => readonly Choice[];
   readonly signal?: AbortSignal;
@@ -76,7 +79,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
   const apart = graphPass('separate norms', () => separateNorms(whole, options));
   const ordered = graphPass('order', () => orderFor(budget, apart, unchunked.peakBytes));
-  const { graph: searched, choices } = pass('search and select', () =>
+  const chosen = pass('search and select', () =>
     options.choose
       ? { graph: ordered, choices: options.choose(ordered) }
       : selectRecomputing(ordered, {
@@ -88,6 +91,8 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
           ...(options.onRejection ? { onRejection: options.onRejection } : {}),
         }),
   );
+  options.onChosen?.(chosen, ordered);
+  const { graph: searched, choices } = chosen;
   const chunked = graphPass('place loops', () => placeLoops(searched, choices));
   const complete = pass('lower', () => lower(chunked));
   const program = pass('skip masked', () => skipMasked(complete));

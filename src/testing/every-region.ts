@@ -1,7 +1,7 @@
 import { regionKey } from '../compiler/family.ts';
 import { type GraphIndex, patternOf } from '../compiler/graph-index.ts';
 import { arrange, type Region } from '../compiler/region.ts';
-import { searchRegions } from '../compiler/search.ts';
+import { type SearchOptions, searchRegions } from '../compiler/search.ts';
 import { backward, type Cut, forward, isObstacle, sameCut } from '../ir/flow.ts';
 import type { Node, OpNode, ValueId } from '../ir/node.ts';
 
@@ -9,12 +9,15 @@ import type { Node, OpNode, ValueId } from '../ir/node.ts';
  * Every legal region of a small graph or loop body: what the search finds around any node and, however they come about,
  * all connected convex sets of nodes with cuts that agree.
  */
-export function everyRegion(index: GraphIndex): Region[] {
+export function everyRegion(
+  index: GraphIndex,
+  options: Pick<SearchOptions, 'splitReductions'> = {},
+): Region[] {
   const regions = new Map<string, Region>();
   const { nodes } = index.graph;
   nodes.forEach((node, position) => {
     if (node.kind === 'loop') return;
-    for (const region of searchRegions(index, position, { window: nodes.length })) {
+    for (const region of searchRegions(index, position, { ...options, window: nodes.length })) {
       if (arrange(index, region)) regions.set(regionKey(region), region);
     }
   });

@@ -1,19 +1,33 @@
 import { choiceCost } from '../compiler/choice-cost.ts';
 import type { Weights } from '../compiler/cost-model.ts';
-import { arrange, type Choice, type Region, renameChoice, sketchLoops } from '../compiler/region.ts';
+import { renameValue } from '../compiler/derived.ts';
+import {
+  arrange,
+  type Choice,
+  computes,
+  type Region,
+  renameChoice,
+  sketchLoops,
+} from '../compiler/region.ts';
 import { analyse, analyseBody, type State } from '../compiler/state.ts';
-import type { Graph, LoopNode, ValueId } from '../ir/node.ts';
+import { type Graph, type LoopNode, resultOf, type ValueId } from '../ir/node.ts';
 import { evenChunk } from '../layout/chunks.ts';
 import { everyRegion } from './every-region.ts';
 
 const NO_CAP = Number.POSITIVE_INFINITY;
 
-/** A plan and what it comes to. */
-export interface Optimum {
-  readonly choices: readonly Choice[];
+/** What a plan comes to. */
+export interface Outcome {
+  /** Bytes. */
   readonly peak: number;
   /** L of all loops. */
   readonly cost: number;
+}
+
+/** The best plan there is. */
+export interface Optimum extends Outcome {
+  /** Its loops; undefined where no plan is better than the one that was known. */
+  readonly choices: readonly Choice[] | undefined;
   /** Plans looked at. */
   readonly plans: number;
   /** False when there were more plans than may be looked at: a better one may exist. */
@@ -22,63 +36,58 @@ export interface Optimum {
 
 export interface OptimumOptions {
   readonly weights: Weights;
+  /** Bytes that the peak must stay within; without, the plan with the smallest peak is looked for. */
+  readonly budget?: number | undefined;
+  /** Whether loops may cut what an op adds up; false unless said. */
+  readonly splitReductions?: boolean;
   /** Plans looked at before giving up. */
   readonly most: number;
 }
 
 /**
  * The best plan for a small graph, by trying all of them: every region along every axis in every number of chunks, and
- * loops in the bodies of loops, two deep. `known` is a plan to begin with: only better ones are of interest. What is left out
- * cannot lead to one, because a loop changes nothing that runs before its first node, and is the better the fewer
+ * loops in the bodies of loops, two deep. `known` is what some plan comes to: only better ones are of interest. What is left
+ * out cannot lead to one, because a loop changes nothing that runs before its first node, and is the better the fewer
  * chunks it has. Without a budget the plan with the smallest peak, otherwise the cheapest within it.
  */
-export function optimum(
-  graph: Graph,
-  known: readonly Choice[],
-  budget: number | undefined,
-  options: OptimumOptions,
-): Optimum {
-  return new Enumeration(graph, known, budget, options).best();
+export function optimum(graph: Graph, known: Outcome, options: OptimumOptions): Optimum {
+  return new Enumeration(graph, known, options).best();
 }
 
 class Enumeration {
   readonly #graph: Graph;
-  readonly #budget: number | undefined;
   readonly #options: OptimumOptions;
   readonly #whole: State;
   readonly #regions: readonly Region[];
   readonly #costs = new Map<Choice, number>();
-  #best: readonly Choice[];
+  #best: readonly Choice[] | undefined;
   #peak: number;
   #cost: number;
   #plans = 0;
 
-  constructor(graph: Graph, known: readonly Choice[], budget: number | undefined, options: OptimumOptions) {
+  constructor(graph: Graph, known: Outcome, options: OptimumOptions) {
     this.#graph = graph;
-    this.#budget = budget;
     this.#options = options;
     this.#whole = analyse(graph, NO_CAP);
-    this.#regions = inOrder(this.#whole);
-    this.#best = known;
-    this.#peak = analyse(sketchLoops(graph, known), NO_CAP).peak;
-    this.#cost = this.#costOf(known);
+    this.#regions = this.#inOrder(this.#whole);
+    this.#peak = known.peak;
+    this.#cost = known.cost;
   }
 
   best(): Optimum {
-    this.#visit([], 0);
-    const { most } = this.#options;
+    this.#visit([], this.#whole, 0);
     return {
       choices: this.#best,
       peak: this.#peak,
       cost: this.#cost,
       plans: this.#plans,
-      isProven: this.#plans <= most,
+      isProven: this.#plans <= this.#options.most,
     };
   }
 
   /** What a plan must stay within to be better than the best one, or to be one at all. */
   get #limit(): number {
-    return this.#budget ?? this.#peak - 1;
+    return this.#options.budget ?? this.#peak - 1;
   }
 
   #costOf(choices: readonly Choice[]): number {
@@ -92,81 +101,127 @@ class Enumeration {
   }
 
   /** Goes through the plans that begin with these loops and go on with loops that begin later. */
-  #visit(choices: readonly Choice[], from: number): void {
+  #visit(choices: readonly Choice[], state: State, from: number): void {
     if (++this.#plans > this.#options.most) return;
-    if (this.#budget !== undefined && this.#costOf(choices) >= this.#cost) return;
-    const state = analyse(sketchLoops(this.#graph, choices), NO_CAP);
+    const { budget } = this.#options;
+    if (this.#isDearer(choices)) return;
     if (state.peak <= this.#limit) {
       this.#best = choices;
       this.#peak = state.peak;
       this.#cost = this.#costOf(choices);
-      if (this.#budget !== undefined) return;
+      if (budget !== undefined) return;
     }
-    const used = new Set(choices.flatMap(({ region }) => [...region.cuts.keys()]));
+    const used = idsOf(choices);
     for (const region of this.#regions) {
       const first = positionOf(this.#whole, region);
       if (first < from || [...region.cuts.keys()].some((id) => used.has(id))) continue;
       // Loops from here on leave what runs before as it is.
       if (Math.max(...state.peaks.slice(0, positionOf(state, region))) > this.#limit) return;
       if (!arrange(state.index, region)) continue;
-      for (const choice of this.#variants(choices, region)) this.#visit([...choices, choice], first + 1);
+      for (const more of this.#variants(choices, region))
+        this.#visit([...choices, more.choice], more.state, first + 1);
     }
   }
 
   /** The loops over a region that stay within the limit: with as few chunks as do, or with loops inside. */
-  *#variants(choices: readonly Choice[], region: Region): Iterable<Choice> {
+  *#variants(choices: readonly Choice[], region: Region): Iterable<Placed> {
     for (const chunkSize of this.#sizes(region)) {
-      const choice = { region, chunkSize };
-      if (this.#loopPeak(choices, choice) <= this.#limit) {
-        yield choice;
-        return;
-      }
-      yield* this.#withLoopsInside(choices, choice, 0);
+      if (++this.#plans > this.#options.most) return;
+      const placed = this.#with(choices, { region, chunkSize });
+      if (placed.peak <= this.#limit) yield placed;
+      // Plans with the loop may have lowered the limit.
+      if (placed.peak <= this.#limit || floorOf(placed) > this.#limit) return;
+      yield* this.#withLoopsInside(choices, placed, inside(placed), 0);
     }
   }
 
   #sizes({ extent }: Region): number[] {
-    if (this.#budget === undefined) return [1];
+    if (this.#options.budget === undefined) return [1];
     const sizes = new Set<number>();
     for (let size = Math.ceil(extent / 2); size >= 1; size--) sizes.add(evenChunk(extent, size));
     return [...sizes];
   }
 
-  *#withLoopsInside(choices: readonly Choice[], choice: Choice, from: number): Iterable<Choice> {
-    const state = analyse(sketchLoops(this.#graph, [...choices, choice]), NO_CAP);
-    const position = positionOf(state, choice.region);
-    const loop = state.index.graph.nodes[position] as LoopNode;
-    const body = analyseBody(state, position, NO_CAP);
-    const names = new Map(loop.results.map(({ id, value }) => [value, id]));
-    const { inner = [] } = choice;
-    for (const region of inOrder(body)) {
-      const first = this.#inBase(region, names);
+  /** A loop with more loops in its body, those that begin at a position of the body without loops or later. */
+  *#withLoopsInside(
+    choices: readonly Choice[],
+    placed: Placed,
+    base: Inside,
+    from: number,
+  ): Iterable<Placed> {
+    const { body, names } = inside(placed);
+    const { inner = [] } = placed.choice;
+    const taken = idsOf(inner);
+    for (const region of this.#inOrder(body)) {
+      // What finishes a split reduction is there for the sake of a loop.
+      const isFree = (id: ValueId): boolean =>
+        base.body.index.definedAt.has(id) && !taken.has(renameValue(id, names));
+      if (![...region.cuts.keys()].every(isFree)) continue;
+      const first = positionOf(base.body, region);
       if (first < from) continue;
       if (Math.max(...body.peaks.slice(0, positionOf(body, region))) > this.#limit) return;
       for (const chunkSize of this.#sizes(region)) {
         if (++this.#plans > this.#options.most) return;
         const added = renameChoice({ region, chunkSize }, names);
-        const more = { ...choice, inner: [...inner, added] };
-        if (this.#loopPeak(choices, more) <= this.#limit) {
-          yield more;
-          break;
-        }
-        if (chunkSize === 1) yield* this.#withLoopsInside(choices, more, first + 1);
+        const choice = { ...placed.choice, inner: [...inner, added] };
+        if (this.#isDearer([...choices, choice])) continue;
+        const more = this.#with(choices, choice);
+        if (more.peak <= this.#limit) yield more;
+        if (more.peak <= this.#limit) break;
+        yield* this.#withLoopsInside(choices, more, base, first + 1);
       }
     }
   }
 
-  /** Position in the graph of the first value of a region of a body. */
-  #inBase({ cuts }: Region, names: ReadonlyMap<ValueId, ValueId>): number {
-    const id = cuts.keys().next().value as ValueId;
-    return this.#whole.index.definedAt.get(names.get(id) ?? id) as number;
+  #isDearer(choices: readonly Choice[]): boolean {
+    return this.#options.budget !== undefined && this.#costOf(choices) >= this.#cost;
   }
 
-  #loopPeak(choices: readonly Choice[], choice: Choice): number {
+  #with(choices: readonly Choice[], choice: Choice): Placed {
     const state = analyse(sketchLoops(this.#graph, [...choices, choice]), NO_CAP);
-    return state.peaks[positionOf(state, choice.region)] as number;
+    const position = state.graph.nodes.findIndex(
+      (node) => node.kind === 'loop' && computes(choice.region, resultOf(node)),
+    );
+    return { choice, state, position, peak: state.peaks[position] as number };
+  }
+
+  #inOrder(state: State): Region[] {
+    const { splitReductions = false } = this.#options;
+    return everyRegion(state.index, { splitReductions }).sort(
+      (a, b) => positionOf(state, a) - positionOf(state, b),
+    );
   }
 }
+
+/** The graph with a loop more. */
+interface Placed {
+  readonly choice: Choice;
+  readonly state: State;
+  /** Where the loop is. */
+  readonly position: number;
+  /** Most live bytes while it runs. */
+  readonly peak: number;
+}
+
+/** Bytes that are alive before a loop or after it, whatever its chunk size and the loops inside are. */
+function floorOf({ state: { before }, position }: Placed): number {
+  return Math.max(before[position] as number, before[position + 1] ?? 0);
+}
+
+/** The body of a loop, and what the graph calls its values. */
+interface Inside {
+  readonly body: State;
+  readonly names: ReadonlyMap<ValueId, ValueId>;
+}
+
+function inside({ state, position }: Placed): Inside {
+  const loop = state.graph.nodes[position] as LoopNode;
+  const names = new Map(loop.results.map(({ id, value }) => [value, id]));
+  return { body: analyseBody(state, position, NO_CAP), names };
+}
+
+const idsOf = (choices: readonly Choice[]): Set<ValueId> =>
+  new Set(choices.flatMap(({ region }) => [...region.cuts.keys()]));
 
 /** Position of the first node that computes a value of a region, or of the loop that does. */
 function positionOf({ index }: State, { cuts }: Region): number {
@@ -175,8 +230,4 @@ function positionOf({ index }: State, { cuts }: Region): number {
     if (at !== undefined) return at;
   }
   throw new Error('a region without values');
-}
-
-function inOrder(state: State): Region[] {
-  return everyRegion(state.index).sort((a, b) => positionOf(state, a) - positionOf(state, b));
 }
