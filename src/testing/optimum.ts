@@ -127,11 +127,15 @@ class Enumeration {
   *#variants(choices: readonly Choice[], region: Region): Iterable<Placed> {
     for (const chunkSize of this.#sizes(region)) {
       if (++this.#plans > this.#options.most) return;
-      const placed = this.#with(choices, { region, chunkSize });
+      const choice = { region, chunkSize };
+      // Smaller chunks cost more.
+      if (this.#isDearer([...choices, choice])) return;
+      const placed = this.#with(choices, choice);
       if (placed.peak <= this.#limit) yield placed;
       // Plans with the loop may have lowered the limit.
       if (placed.peak <= this.#limit || floorOf(placed) > this.#limit) return;
-      yield* this.#withLoopsInside(choices, placed, inside(placed), 0);
+      const base = inside(placed);
+      yield* this.#withLoopsInside(choices, placed, base, this.#inOrder(base.body), 0);
     }
   }
 
@@ -147,28 +151,26 @@ class Enumeration {
     choices: readonly Choice[],
     placed: Placed,
     base: Inside,
+    regions: readonly Region[],
     from: number,
   ): Iterable<Placed> {
     const { body, names } = inside(placed);
     const { inner = [] } = placed.choice;
     const taken = idsOf(inner);
-    for (const region of this.#inOrder(body)) {
-      // What finishes a split reduction is there for the sake of a loop.
-      const isFree = (id: ValueId): boolean =>
-        base.body.index.definedAt.has(id) && !taken.has(renameValue(id, names));
-      if (![...region.cuts.keys()].every(isFree)) continue;
+    for (const region of regions) {
       const first = positionOf(base.body, region);
-      if (first < from) continue;
+      if (first < from || [...region.cuts.keys()].some((id) => taken.has(renameValue(id, names)))) continue;
       if (Math.max(...body.peaks.slice(0, positionOf(body, region))) > this.#limit) return;
+      if (!arrange(body.index, region)) continue;
       for (const chunkSize of this.#sizes(region)) {
         if (++this.#plans > this.#options.most) return;
         const added = renameChoice({ region, chunkSize }, names);
         const choice = { ...placed.choice, inner: [...inner, added] };
-        if (this.#isDearer([...choices, choice])) continue;
+        if (this.#isDearer([...choices, choice])) break;
         const more = this.#with(choices, choice);
         if (more.peak <= this.#limit) yield more;
         if (more.peak <= this.#limit) break;
-        yield* this.#withLoopsInside(choices, more, base, first + 1);
+        yield* this.#withLoopsInside(choices, more, base, regions, first + 1);
       }
     }
   }
