@@ -1,7 +1,7 @@
-import { type Candidates, TRIED, WINDOW } from './candidates.ts';
+import { type Candidates, WINDOW } from './candidates.ts';
 import { axesOf, keyOf } from './family.ts';
 import type { PartialPlan, PartialPlans } from './partial-plans.ts';
-import { compareStates, lowerThan, type Outlook } from './ranking.ts';
+import { type Candidate, compareStates, lowerThan, type Outlook } from './ranking.ts';
 import { extended, repaired } from './repair.ts';
 import { fits } from './state.ts';
 
@@ -17,8 +17,19 @@ export interface BeamOptions {
 const NODES = 320;
 const NARROWEST = 4;
 const WIDEST = 16;
+/** Graphs of so many nodes are small. */
+const SMALL = 12;
 /** Every step of a plan covers all repeats of a region, so that plans are short even for deep models. */
 const MAX_STEPS = 24;
+
+/** Which loops a search by cost tries: those at the peak, also those that take loops inside, also at any other node. */
+export type Way = 'peak' | 'nested' | 'everywhere';
+export const WAYS = ['peak', 'nested', 'everywhere'] as const satisfies readonly Way[];
+
+interface CheapestOptions {
+  readonly way?: Way;
+  readonly enough?: number;
+}
 
 /** A dynamic programme over partial plans that keeps the few best of every length. */
 export class BeamSearch {
@@ -36,21 +47,30 @@ export class BeamSearch {
     this.#width = options.beam ?? Math.min(WIDEST, Math.max(NARROWEST, width));
   }
 
+  /** Small graphs are searched in more ways. */
+  get isThorough(): boolean {
+    return this.#plans.empty.state.graph.nodes.length <= SMALL;
+  }
+
   /**
-   * Beam search by cost. Every step brings the node at the peak within the budget. Where no plan gets there, `stuck` is
+   * Beam search by cost: the cheapest plans within the budget, as many as are `enough`. Every step brings the node at the
+   * peak within it; in other ways, with loops that take others inside, or any node. Where no plan gets there, `stuck` is
    * the last one with a node that no loop brings within it.
    */
-  cheapest(budget: number): { readonly found: PartialPlan | undefined; readonly stuck: PartialPlan } {
+  cheapest(
+    budget: number,
+    { way = 'peak', enough = 1 }: CheapestOptions = {},
+  ): { readonly found: readonly PartialPlan[]; readonly stuck: PartialPlan } {
     let beam = [this.#plans.empty];
-    let best: PartialPlan | undefined;
     let stuck = this.#plans.empty;
-    const width = this.#width;
+    let found: PartialPlan[] = [];
+    const width = way === 'peak' ? this.#width : this.#width >> 1;
     for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
       stuck = beam[0] as PartialPlan;
       const next = new Map<string, { child: PartialPlan; from: PartialPlan }>();
       for (const from of beam) {
         this.#options.signal?.throwIfAborted();
-        for (const candidate of this.#candidates.within(from, budget)) {
+        for (const candidate of this.#along(way, from, budget)) {
           const { child } = this.#plans.extend(from, candidate, budget);
           next.set(keyOf(child.families), { child, from });
         }
@@ -58,14 +78,27 @@ export class BeamSearch {
       beam = [];
       // Costs are known before the memory is: what costs more than enough plans that go on is not looked at.
       for (const { child, from } of [...next.values()].sort((a, b) => a.child.cost - b.child.cost)) {
-        if (beam.length === 2 * width || (best && child.cost >= best.cost)) break;
-        if (fits(child.state, budget)) best = child;
+        const dearest = found.length < enough ? undefined : found.at(-1);
+        if (beam.length === 2 * width || (dearest && child.cost >= dearest.cost)) break;
+        if (fits(child.state, budget))
+          found = [...found, child].sort((a, b) => a.cost - b.cost).slice(0, enough);
         else if (child.state.peak <= from.state.peak) beam.push(child);
       }
       beam = beam.slice(0, width);
       this.#plans.forget(beam);
     }
-    return { found: best, stuck };
+    return { found, stuck };
+  }
+
+  #along(way: Way, from: PartialPlan, budget: number): Candidate[] {
+    const candidates = this.#candidates.within(from, budget);
+    if (way === 'nested') candidates.push(...this.#candidates.unfinished(from, budget));
+    if (way === 'everywhere') {
+      // A loop that begins behind the peak leaves it as it is.
+      for (let at = 0; at < from.state.peakAt; at++)
+        candidates.push(...this.#candidates.within(from, budget, at));
+    }
+    return candidates;
   }
 
   /** Beam search by peak, with the smallest chunks. */
@@ -96,7 +129,12 @@ export class BeamSearch {
       goesOn.add(from);
       lower.set(keyOf(child.families), child);
     }
-    const repair = { window: this.#options.window ?? WINDOW, tried: TRIED, enough: width };
+    const repair = {
+      window: this.#options.window ?? WINDOW,
+      tried: this.#candidates.tried,
+      enough: width,
+      everywhere: this.isThorough,
+    };
     for (const from of beam.filter((one) => !goesOn.has(one))) {
       for (const child of repaired(this.#plans, this.#candidates, from, repair))
         lower.set(keyOf(child.families), child);

@@ -1,5 +1,6 @@
 import { isContraction } from '../ir/flow.ts';
 import type { Node } from '../ir/node.ts';
+import { evenChunk } from '../layout/chunks.ts';
 import { loopCost, reluctance, sharesOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import { type Evaluation, evaluate, largestChunk, loopPeak } from './evaluate.ts';
@@ -27,9 +28,13 @@ export interface CandidateOptions {
 
 /** How far around the peak a region may reach, in nodes, unless asked otherwise. */
 export const WINDOW = 40;
-/** Loops with different kernels that a plan is tried with: the cheapest, and twice as many in all. */
-const CHEAPEST = 4;
-export const TRIED = 2 * CHEAPEST;
+/**
+ * Loops with different kernels that a plan is tried with, half of them for their costs: the more the smaller the graph is,
+ * for that many nodes altogether, within limits.
+ */
+const NODES = 240;
+const FEWEST = 8;
+const MOST = 24;
 
 /** So many regions are all evaluated. */
 const FEW = 64;
@@ -75,16 +80,21 @@ export class Candidates {
   readonly #evaluated = new Map<string, readonly Evaluation[]>();
   readonly #numbers = new Map<Node, number>();
 
-  constructor(options: CandidateOptions) {
+  /** How many loops a plan is tried with. */
+  readonly tried: number;
+
+  /** @param nodes of the graph */
+  constructor(options: CandidateOptions, nodes: number) {
     this.#options = options;
+    this.tried = Math.min(MOST, Math.max(FEWEST, Math.round(NODES / Math.max(1, nodes))));
   }
 
-  /** Candidates that bring the peak (or a storage over the cap) of a partial plan within the budget. */
-  within(partial: PartialPlan, budget: number): Candidate[] {
+  /** Candidates that bring the peak (or a storage over the cap) of a partial plan within the budget, or another node. */
+  within(partial: PartialPlan, budget: number, at?: number): Candidate[] {
     const { state } = partial;
     const { cap } = this.#options;
     const candidates: Candidate[] = [];
-    const spot = this.#spot(partial, budget);
+    const spot = this.#spot(partial, budget, at);
     for (const evaluation of this.promising(spot, budget)) {
       const chunkSize = largestChunk(evaluation, budget, cap);
       if (
@@ -99,9 +109,31 @@ export class Candidates {
       outcome(a.evaluation) - outcome(b.evaluation) || a.cost - b.cost;
     const cheapest = distinct(
       hinted.sort((a, b) => a.cost - b.cost),
-      CHEAPEST,
+      this.tried >> 1,
     );
-    return distinct([...cheapest, ...hinted.sort(least).slice(0, TRIED)], TRIED);
+    return distinct([...cheapest, ...hinted.sort(least).slice(0, this.tried)], this.tried);
+  }
+
+  /**
+   * Candidates that do not bring the peak of a partial plan within the budget by themselves, but with loops inside them: larger
+   * chunks than {@link within} has, fewer of each region the larger they are.
+   */
+  unfinished(partial: PartialPlan, budget: number): Candidate[] {
+    const { state } = partial;
+    const { cap } = this.#options;
+    const spot = this.#spot(partial, budget);
+    const candidates: Candidate[] = [];
+    for (const evaluation of this.promising(spot, state.peak)) {
+      const { fixedBytes, aroundBytes, region } = evaluation;
+      if (fixedBytes >= budget || aroundBytes > Math.max(state.peak, budget)) continue;
+      const most = largestChunk(evaluation, state.peak, cap);
+      const least = Math.max(largestChunk(evaluation, budget, cap) + 1, smallestChunk(evaluation, spot));
+      const sizes = new Set<number>();
+      for (let size = least; size <= most; size *= 2) sizes.add(evenChunk(region.extent, size));
+      for (const size of sizes) candidates.push(this.at(spot, evaluation, size));
+    }
+    candidates.sort((a, b) => a.cost - b.cost);
+    return distinct(candidates, this.tried);
   }
 
   /** Candidates that lower the peak of a partial plan as far as they can, or at another node that runs at the peak. */
@@ -118,7 +150,7 @@ export class Candidates {
     candidates.sort(
       (a, b) => a.peak - b.peak || a.evaluation.aroundBytes - b.evaluation.aroundBytes || a.cost - b.cost,
     );
-    return distinct(candidates, TRIED);
+    return distinct(candidates, this.tried);
   }
 
   /** Where a partial plan exceeds the budget or, where it does not, the cap. */

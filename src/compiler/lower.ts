@@ -186,15 +186,20 @@ export class Block {
     else this.#addOp(node);
   }
 
-  /** Appends the frees, each right after the last use of its storage, except for the storages of `kept` values. */
+  /**
+   * Adds the frees, each right after the last use of its storage, except for the storages of `kept` values. What nothing
+   * uses is freed before anything runs.
+   */
   free(kept: ReadonlySet<ValueId>): void {
     const stays = new Set<ValueId>();
     for (const value of kept) stays.add(this.place(value).storage);
     for (const storage of this.#owned) {
       if (stays.has(storage)) continue;
-      const last = this.#lastUse.get(storage) ?? 0;
-      this.groups[last] ??= [];
-      this.groups[last].push({ kind: 'free', value: storage });
+      const last = this.#lastUse.get(storage);
+      const group = (this.groups[last ?? 0] ??= []);
+      const step = { kind: 'free', value: storage } as const;
+      if (last === undefined) group.unshift(step);
+      else group.push(step);
     }
   }
 

@@ -20,6 +20,8 @@ export interface RepairOptions {
   readonly tried: number;
   /** How many lower plans are enough. */
   readonly enough: number;
+  /** Whether loops are tried at all nodes, not only at the peak. */
+  readonly everywhere: boolean;
 }
 
 /** Loops that are tried although they do not lower the peak. */
@@ -45,7 +47,7 @@ export function repaired(
     ...otherLoops(plans, candidates, partial, options),
     ...otherLoopsInside(plans, candidates, partial),
     ...shorterLives(plans, candidates, partial, options),
-    ...elsewhere(plans, candidates, partial),
+    ...elsewhere(plans, candidates, partial, options),
   ];
   const lower = lowest(state, next, options);
   return lower.length > 0 ? lower : lowest(state, together(plans, candidates, partial), options);
@@ -119,12 +121,20 @@ function otherLoopsInside(plans: PartialPlans, candidates: Candidates, partial: 
   });
 }
 
-/** Loops at other nodes that run at the peak may move what holds the first one up. */
-function elsewhere(plans: PartialPlans, candidates: Candidates, partial: PartialPlan): Next[] {
+/** Loops at other nodes may move what holds the first one up: at some that run at the peak, or at all. */
+function elsewhere(
+  plans: PartialPlans,
+  candidates: Candidates,
+  partial: PartialPlan,
+  { everywhere }: RepairOptions,
+): Next[] {
   const { peaks, peak, peakAt } = partial.state;
-  const others = peaks.flatMap((bytes, at) => (bytes === peak && at !== peakAt ? [at] : []));
+  // A loop that begins behind the peak leaves it as it is.
+  const others = [...peaks.keys()].filter((at) =>
+    everywhere ? at < peakAt : at !== peakAt && peaks[at] === peak,
+  );
   return others
-    .slice(-ELSEWHERE)
+    .slice(everywhere ? 0 : -ELSEWHERE)
     .flatMap((at) => candidates.lowering(partial, at))
     .map((candidate) => extended(plans, partial, candidate));
 }

@@ -1,10 +1,11 @@
 import type { Graph } from '../ir/node.ts';
-import { type BeamOptions, BeamSearch } from './beam.ts';
+import { type BeamOptions, BeamSearch, WAYS, type Way } from './beam.ts';
 import { type CandidateOptions, Candidates } from './candidates.ts';
 import { type PartialPlan, PartialPlans } from './partial-plans.ts';
 import { refine } from './refine.ts';
 import type { Choice } from './region.ts';
 import { fits } from './state.ts';
+import { trim } from './trim.ts';
 
 export interface SelectionOptions extends CandidateOptions, BeamOptions {}
 
@@ -13,6 +14,9 @@ interface Cheapest {
   readonly found: PartialPlan | undefined;
   readonly stuck: PartialPlan;
 }
+
+/** Plans that are refined, of those that a search by cost finds in a small graph. */
+const ENOUGH = 8;
 
 /** The search for one graph. What is found once is remembered. */
 export class Selection {
@@ -24,41 +28,70 @@ export class Selection {
 
   constructor(graph: Graph, options: SelectionOptions) {
     this.#plans = new PartialPlans(graph, options.cap, options.weights);
-    this.#beam = new BeamSearch(this.#plans, new Candidates(options), options);
+    this.#beam = new BeamSearch(this.#plans, new Candidates(options, graph.nodes.length), options);
   }
 
+  /** Small graphs are searched in more ways. */
   cheapest(budget: number): Cheapest {
     const { empty } = this.#plans;
     if (fits(empty.state, budget)) return { found: empty, stuck: empty };
     let cheapest = this.#cheapest.get(budget);
     if (!cheapest) {
-      const { found, stuck } = this.#beam.cheapest(budget);
-      cheapest = { found: found && refine(this.#plans, found, budget), stuck };
+      cheapest = this.#found(budget, this.#beam.isThorough ? WAYS : ['peak']);
       this.#cheapest.set(budget, cheapest);
     }
     return cheapest;
+  }
+
+  #found(budget: number, ways: readonly Way[]): Cheapest {
+    const enough = this.#beam.isThorough ? ENOUGH : 1;
+    const searches = ways.map((way) => this.#beam.cheapest(budget, { way, enough }));
+    const plans = searches.flatMap(({ found }) => found.map(({ families }) => this.#plans.of(families)));
+    let best: PartialPlan | undefined;
+    for (const plan of new Set(plans)) {
+      const refined = this.#refined(plan, budget);
+      if (!best || refined.cost < best.cost) best = refined;
+    }
+    return { found: best, stuck: (searches[0] as (typeof searches)[number]).stuck };
+  }
+
+  #refined(plan: PartialPlan, budget: number): PartialPlan {
+    const refined = refine(this.#plans, plan, budget);
+    if (!this.#beam.isThorough) return refined;
+    const trimmed = trim(this.#plans, refined, budget);
+    return trimmed === refined ? refined : refine(this.#plans, trimmed, budget);
   }
 
   /** The cheapest plan within a budget, given one within it or above it: with the peak of that, then. */
   cheapestAs(least: PartialPlan, budget = 0): PartialPlan {
     const limit = Math.max(least.state.peak, budget);
     if (!fits(least.state, limit)) return least;
-    const plan = refine(this.#plans, least, limit);
-    const { found } = this.cheapest(limit);
+    const plan = this.#refined(least, limit);
+    const { found } = this.#cheapest.get(limit) ?? this.#found(limit, ['peak']);
     return found && found.cost < plan.cost ? found : plan;
   }
 
   /** The plan with the smallest peak that the search reaches. */
   leastPeak(): PartialPlan {
-    this.#least ??= this.#beam.leastPeak();
+    this.#least ??= this.#lowered(this.#beam.leastPeak());
     return this.#least;
+  }
+
+  /** A plan of a small graph that is lower than one, where the search by cost finds any. */
+  #lowered(least: PartialPlan): PartialPlan {
+    if (!this.#beam.isThorough || least.state.oversized.length > 0) return least;
+    for (const way of WAYS) {
+      const [found] = this.#beam.cheapest(least.state.peak - 1, { way }).found;
+      if (found) return this.#beam.leastPeak(this.#withSmallestChunks(found));
+    }
+    return least;
   }
 
   /** The same, from the cheapest plan below a peak where there is one. */
   leastPeakBelow(peak: number): PartialPlan {
     let least = this.#below.get(peak);
     if (!least) {
-      const { found } = this.#beam.cheapest(peak - 1);
+      const [found] = this.#beam.cheapest(peak - 1).found;
       least = found ? this.#beam.leastPeak(this.#withSmallestChunks(found)) : this.leastPeak();
       this.#below.set(peak, least);
     }

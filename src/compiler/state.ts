@@ -62,19 +62,27 @@ export function analyse(graph: Graph, cap: number): State {
   const outer = inputPlaces(graph);
   const around = { fresh: numbered(), sketched: true, bindings: {} };
   const reads = readsIn(graph.nodes, outputsOf(graph));
-  const block = new Block(around, outer, { owned: donatedTo(graph), reads });
+  // What is freed before anything runs counts for the peak, and nowhere else.
+  const isUnread = (id: ValueId): boolean => !reads.times.has(id);
+  const donated = donatedTo(graph);
+  const unread = new Set(donated.filter(isUnread));
+  const owned = donated.filter((id) => !unread.has(id));
+  const block = new Block(around, outer, { owned, reads });
   for (const node of graph.nodes) block.add(node);
   const outputs = block.ownOutputs(graph.outputs);
   block.free(new Set(outputs.map(({ value }) => value)));
   const sizes: Sizes = new Map();
   let live = 0;
+  let given = 0;
   for (const input of graph.inputs) {
     const bytes = bytesOf(input.shape, {});
     sizes.set(input.id, bytes);
-    live += bytes;
+    given += bytes;
+    if (!unread.has(input.id)) live += bytes;
   }
   const { indirect } = block;
-  return count({ graph, around, sizes, indirect }, block.groups, live, [outer, block.places], cap);
+  const places = [outer, block.places];
+  return count({ graph, around, sizes, indirect, given }, block.groups, live, places, cap);
 }
 
 /** The body of the loop at a position of a graph, on top of all that is alive around it. */
@@ -113,7 +121,8 @@ function count(
     around,
     sizes,
     indirect,
-  }: Pick<State, 'around' | 'sizes' | 'indirect'> & { graph: Graph; loop?: LoopNode },
+    given = 0,
+  }: Pick<State, 'around' | 'sizes' | 'indirect'> & { graph: Graph; loop?: LoopNode; given?: number },
   groups: readonly (readonly Step[])[],
   start: number,
   known: readonly Places[],
@@ -136,7 +145,7 @@ function count(
     if (tooLarge) oversized.push(position);
     if (peak > (peaks[peakAt] as number)) peakAt = position;
   });
-  const peak = Math.max(live, peaks[peakAt] ?? live);
+  const peak = Math.max(given, live, peaks[peakAt] ?? live);
   const atPeak = peaks.reduce((count, bytes) => count + (bytes === peak ? 1 : 0), 0);
   let index: GraphIndex | undefined;
   let lifetimes: GraphIndex | undefined;
