@@ -29,6 +29,8 @@ export const WAYS = ['peak', 'nested', 'everywhere'] as const satisfies readonly
 interface CheapestOptions {
   readonly way?: Way;
   readonly enough?: number;
+  /** The plan to begin with; without loops unless said. */
+  readonly from?: PartialPlan;
 }
 
 /** A dynamic programme over partial plans that keeps the few best of every length. */
@@ -59,10 +61,10 @@ export class BeamSearch {
    */
   cheapest(
     budget: number,
-    { way = 'peak', enough = 1 }: CheapestOptions = {},
+    { way = 'peak', enough = 1, from: start = this.#plans.empty }: CheapestOptions = {},
   ): { readonly found: readonly PartialPlan[]; readonly stuck: PartialPlan } {
-    let beam = [this.#plans.empty];
-    let stuck = this.#plans.empty;
+    let beam = [start];
+    let stuck = start;
     let found: PartialPlan[] = [];
     const width = way === 'peak' ? this.#width : this.#width >> 1;
     for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {

@@ -18,7 +18,8 @@ interface Chain {
 /**
  * Elementwise ops that feed nothing but one another become one: a kernel that reads their operands and writes the last
  * result. Values in between are never stored, and at no moment are more bytes alive than without: where operands would
- * have to be kept for longer than what they become, ops stay apart. So do ops that the author hints at differently.
+ * have to be kept for longer than what they become, ops stay apart. So do ops of different scopes, whose layers loops may take to
+ * different places, and ops that the author hints at differently.
  */
 export function fuse(graph: Graph): Graph {
   const { chains, absorbed } = new Fusion(graph).run();
@@ -90,7 +91,7 @@ class Fusion {
     return chain;
   }
 
-  /** Is a value of the shape of the result, and read once and by it alone? */
+  /** Is a value of the shape and the scope of the result, and read once and by it alone? */
   #belongsTo(part: OpNode, node: OpNode): boolean {
     const { usedAt, outputs } = this.#index;
     return (
@@ -98,6 +99,7 @@ class Fusion {
       node.operands.filter((id) => id === part.id).length === 1 &&
       !outputs.has(part.id) &&
       sameShape(part.shape, node.shape) &&
+      part.scope === node.scope &&
       JSON.stringify(part.hints) === JSON.stringify(node.hints)
     );
   }

@@ -54,6 +54,38 @@ export class PartialPlans {
   }
 
   /**
+   * The plan of those loops of another graph that compute the same here: nodes of the same names with the same operands, read
+   * by the same nodes.
+   */
+  adopted({ families }: PartialPlan, { state: { index: other } }: PartialPlan): PartialPlan {
+    const { index } = this.empty.state;
+    const node = ({ graph, definedAt }: GraphIndex, id: ValueId) => graph.nodes[definedAt.get(id) ?? -1];
+    const readers = (of: GraphIndex, id: ValueId): string =>
+      (of.usedAt.get(id) ?? []).map((position) => of.graph.nodes[position]?.id).join(' ');
+    const isSame = (id: ValueId): boolean => {
+      const [here, there] = [node(index, id), node(other, id)];
+      if (here?.kind !== 'op' || there?.kind !== 'op') return false;
+      return (
+        here.operands.join(' ') === there.operands.join(' ') && readers(index, id) === readers(other, id)
+      );
+    };
+    const kept = families.filter(({ repeats }) =>
+      repeats.every(({ region }) => [...region.cuts.keys()].every(isSame) && arrange(index, region)),
+    );
+    // What is known of a region is known of it in one graph.
+    const own = ({ cuts, extent }: Region): Region => ({ cuts, extent });
+    return this.of(
+      kept.map(({ model, repeats, cost }) =>
+        familyOf(
+          { ...model, region: own(model.region) },
+          repeats.map(({ region, names }) => ({ region: own(region), names })),
+          cost / repeats.length,
+        ),
+      ),
+    );
+  }
+
+  /**
    * The partial plan with a candidate's loop, and the same loop over every repeat that exceeds the budget too. A loop
    * inside loops is put into all loops of their family.
    */

@@ -8,7 +8,7 @@ import { overBudget } from './over-budget.ts';
 import type { PartialPlan } from './partial-plans.ts';
 import { type Chosen, copyValues, mergeCopies, type Recomputing, worthCopying } from './recompute.ts';
 import { type Choice, placeLoops, sketchLoops } from './region.ts';
-import type { Selection, SelectionOptions } from './selection.ts';
+import type { Selection, SelectionOptions, Stuck } from './selection.ts';
 import { analyse, fits, type State } from './state.ts';
 
 export interface SelectOptions extends SelectionOptions {
@@ -77,15 +77,17 @@ const CLOSE = 17 / 16;
 /** The cheapest plan within a budget; where there is none, with copies of what is alive where the search gets stuck. */
 function within(searches: Searches, graph: Graph, budget: number): Found | undefined {
   let current: Recomputing = { graph, copies: new Map() };
-  let stuck: State | undefined;
+  let before: Stuck | undefined;
+  let stuck: Stuck | undefined;
   for (let round = 0; round <= ROUNDS; round++) {
+    before = stuck;
     const found = searches.of(current.graph).run((search) => {
-      const { found, stuck: at } = search.cheapest(budget);
-      stuck = at.state;
-      return found;
+      const cheapest = search.cheapest(budget, before);
+      stuck = cheapest.stuck;
+      return cheapest.found;
     });
     if (found) return { ...current, ...found };
-    const more = stuck && searches.copied(current.graph, stuck);
+    const more = stuck && searches.copied(current.graph, stuck.plan.state);
     if (!more) break;
     current = { graph: more.graph, copies: new Map([...current.copies, ...more.copies]) };
   }

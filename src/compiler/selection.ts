@@ -9,10 +9,16 @@ import { trim } from './trim.ts';
 
 export interface SelectionOptions extends CandidateOptions, BeamOptions {}
 
+/** A plan with which a search got stuck, and the plan without loops of its graph. */
+export interface Stuck {
+  readonly plan: PartialPlan;
+  readonly empty: PartialPlan;
+}
+
 /** The cheapest plan within a budget; where none is found, where the search got stuck. */
 interface Cheapest {
   readonly found: PartialPlan | undefined;
-  readonly stuck: PartialPlan;
+  readonly stuck: Stuck;
 }
 
 /** Plans that are refined, of those that a search by cost finds in a small graph. */
@@ -31,28 +37,39 @@ export class Selection {
     this.#beam = new BeamSearch(this.#plans, new Candidates(options, graph.nodes.length), options);
   }
 
-  /** Small graphs are searched in more ways. */
-  cheapest(budget: number): Cheapest {
+  /**
+   * Small graphs are searched in more ways. A search that got stuck in a graph that differs in a few nodes is gone on with:
+   * `after` is where.
+   */
+  cheapest(budget: number, after?: Stuck): Cheapest {
     const { empty } = this.#plans;
-    if (fits(empty.state, budget)) return { found: empty, stuck: empty };
+    if (fits(empty.state, budget)) return { found: empty, stuck: { plan: empty, empty } };
     let cheapest = this.#cheapest.get(budget);
     if (!cheapest) {
-      cheapest = this.#found(budget, this.#beam.isThorough ? WAYS : ['peak']);
+      cheapest = this.#found(budget, this.#beam.isThorough ? WAYS : ['peak'], after);
       this.#cheapest.set(budget, cheapest);
     }
     return cheapest;
   }
 
-  #found(budget: number, ways: readonly Way[]): Cheapest {
+  /** Where a search begins that goes on from another. */
+  #from(after: Stuck | undefined): PartialPlan {
+    const { empty } = this.#plans;
+    return after && !this.#beam.isThorough ? this.#plans.adopted(after.plan, after.empty) : empty;
+  }
+
+  #found(budget: number, ways: readonly Way[], after?: Stuck): Cheapest {
     const enough = this.#beam.isThorough ? ENOUGH : 1;
-    const searches = ways.map((way) => this.#beam.cheapest(budget, { way, enough }));
+    const from = this.#from(after);
+    const searches = ways.map((way) => this.#beam.cheapest(budget, { way, enough, from }));
     const plans = searches.flatMap(({ found }) => found.map(({ families }) => this.#plans.of(families)));
     let best: PartialPlan | undefined;
     for (const plan of new Set(plans)) {
       const refined = this.#refined(plan, budget);
       if (!best || refined.cost < best.cost) best = refined;
     }
-    return { found: best, stuck: (searches[0] as (typeof searches)[number]).stuck };
+    const [{ stuck }] = searches as [(typeof searches)[number]];
+    return { found: best, stuck: { plan: stuck, empty: this.#plans.empty } };
   }
 
   #refined(plan: PartialPlan, budget: number): PartialPlan {

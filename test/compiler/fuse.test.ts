@@ -34,20 +34,22 @@ describe('fuse', () => {
   it('makes one op of a chain, named after its last part, that knows its lines', () => {
     const b = new GraphBuilder('gate');
     const x = b.input('x', ['N', 4]);
-    const sum = b.op('sum', 'add', [x, b.param('bias', [4])]);
-    const gate = b.scope('gate', () => b.op('gate', 'sigmoid', [sum]));
-    const graph = b.build({ y: b.op('y', 'mul', [gate, b.op('half', 'mulScalar', [x], { value: 0.5 })]) });
+    const y = b.scope('gate', () => {
+      const gate = b.op('gate', 'sigmoid', [b.op('sum', 'add', [x, b.param('bias', [4])])]);
+      return b.op('y', 'mul', [gate, b.op('half', 'mulScalar', [x], { value: 0.5 })]);
+    });
+    const graph = b.build({ y });
     const result = fuse(graph);
     verify(result);
     expect(result.nodes.map(printNode)).toMatchInlineSnapshot(`
       [
-        "y: f32[N, 4] = fused(x, bias) {formula: text "sigmoid(a + b) * (a * 0.5)"} at "model.ts":4:1 parts [sum at "model.ts":1:1, gate in "gate" at "model.ts":2:1, half at "model.ts":3:1]",
+        "y: f32[N, 4] = fused(x, bias) {formula: text "sigmoid(a + b) * (a * 0.5)"} in "gate" at "model.ts":4:1 parts [sum in "gate" at "model.ts":1:1, gate in "gate" at "model.ts":2:1, half in "gate" at "model.ts":3:1]",
       ]
     `);
     expect(parseGraph(printGraph(result))).toEqual(result);
   });
 
-  it('leaves values apart that others read, that are outputs, of another shape, or hinted at differently', () => {
+  it('leaves values apart that others read, that are outputs, of another shape or scope, or hinted at differently', () => {
     const b = new GraphBuilder('apart');
     const x = b.input('x', ['N', 4]);
     const twice = b.op('twice', 'exp', [x]);
@@ -55,15 +57,18 @@ describe('fuse', () => {
     const row = b.op('row', 'exp', [b.input('r', [4])]);
     const wide = b.op('wide', 'add', [twice, row]);
     const whole = b.hinted({ noChunk: true }, () => b.op('whole', 'tanh', [wide]));
+    const layer = b.op('residual', 'add', [x, b.scope('layer', () => b.op('layer', 'relu', [x]))]);
     expect(
-      fused(b.build({ output, square: b.op('square', 'mul', [output, output]), whole })),
+      fused(b.build({ output, square: b.op('square', 'mul', [output, output]), whole, layer })),
     ).toMatchInlineSnapshot(`
       "twice: f32[N, 4] = exp(x) at "model.ts":1:1
       output: f32[N, 4] = fused(twice) {formula: text "-sqrt(a)"} at "model.ts":3:1 parts [left at "model.ts":2:1]
       row: f32[4] = exp(r) at "model.ts":4:1
       wide: f32[N, 4] = add(twice, row) at "model.ts":5:1
       whole: f32[N, 4] = tanh(wide) at "model.ts":6:1 hints {noChunk: true}
-      square: f32[N, 4] = mul(output, output) at "model.ts":7:1"
+      layer: f32[N, 4] = relu(x) in "layer" at "model.ts":7:1
+      residual: f32[N, 4] = add(x, layer) at "model.ts":8:1
+      square: f32[N, 4] = mul(output, output) at "model.ts":9:1"
     `);
   });
 

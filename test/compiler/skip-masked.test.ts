@@ -63,26 +63,32 @@ describe('skipMasked', () => {
         input v: f32[2, 12, 4]
         view kT = k.permute([0, 2, 1])
         alloc context: f32[2, 12, 4] as output
-        loop loop1 over "N" extent 12 chunk 2 start n0 length n {
-          view q_slice = q.slice(1, n0, n+n0)
-          alloc scores: f32[2, n, 12]
-          view kT_seen = kT.slice(2, 0, n+n0)
-          view scores_seen = scores.slice(2, 0, n+n0)
-          matmul(q_slice, kT_seen) into scores_seen
-          view masked = scores
-          view masked_seen = masked.slice(2, 0, n+n0)
-          causalMask(scores_seen) {rowStart: n0, columnStart: 0} into masked_seen
-          view weights = masked
-          alloc weights_scratch: f32[2, n] as scratch
-          alloc weights_scratch_2: f32[2, n] as scratch
-          view weights_seen = weights.slice(2, 0, n+n0)
-          softmax(masked_seen) {axis: 2} into weights_seen scratch weights_scratch, weights_scratch_2
-          free weights_scratch
-          free weights_scratch_2
-          view context_chunk = context.slice(1, n0, n+n0)
-          view v_seen = v.slice(1, 0, n+n0)
-          matmul(weights_seen, v_seen) into context_chunk
-          free scores
+        loop loop1 over "axis of 2" extent 2 chunk 1 start i0 length i {
+          view q_slice = q.slice(0, i0, i+i0)
+          view kT_slice = kT.slice(0, i0, i+i0)
+          view v_slice = v.slice(0, i0, i+i0)
+          view context_chunk = context.slice(0, i0, i+i0)
+          loop loop2 over "N" extent 12 chunk 4 start n0 length n {
+            view q_slice_slice = q_slice.slice(1, n0, n+n0)
+            alloc scores: f32[i, n, 12]
+            view kT_slice_seen = kT_slice.slice(2, 0, n+n0)
+            view scores_seen = scores.slice(2, 0, n+n0)
+            matmul(q_slice_slice, kT_slice_seen) into scores_seen
+            view masked = scores
+            view masked_seen = masked.slice(2, 0, n+n0)
+            causalMask(scores_seen) {rowStart: n0, columnStart: 0} into masked_seen
+            view weights = masked
+            alloc weights_scratch: f32[i, n] as scratch
+            alloc weights_scratch_2: f32[i, n] as scratch
+            view weights_seen = weights.slice(2, 0, n+n0)
+            softmax(masked_seen) {axis: 2} into weights_seen scratch weights_scratch, weights_scratch_2
+            free weights_scratch
+            free weights_scratch_2
+            view context_chunk_chunk = context_chunk.slice(1, n0, n+n0)
+            view v_slice_seen = v_slice.slice(1, 0, n+n0)
+            matmul(weights_seen, v_slice_seen) into context_chunk_chunk
+            free scores
+          }
         }
         output "context" = context
       }

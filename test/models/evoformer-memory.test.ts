@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { evoformer, evoformerSmall } from '../../models/evoformer/model.ts';
+import { evoformer, evoformer48, evoformerSmall } from '../../models/evoformer/model.ts';
 import { estimate } from '../../src/compiler/estimate.ts';
 import { lower } from '../../src/compiler/lower.ts';
 import { assignOffsets } from '../../src/compiler/offsets.ts';
@@ -81,6 +81,15 @@ describe('one block of AlphaFold 2, 128 sequences', () => {
       expect(planned.peakBytes).toBeLessThanOrEqual(budgetBytes);
     },
   );
+});
+
+test('all 48 blocks fit the share of memory that one fits', () => {
+  const { planned, budgetBytes } = plan(trace(evoformer48), {
+    dims: { N_seq: 128, N_res: 256 },
+    budget: share(0.2),
+    backend: 'webasm',
+  });
+  expect(planned.peakBytes).toBeLessThanOrEqual(budgetBytes);
 });
 
 test('where nothing is taken over, loops of one multiplication keep one pair representation less whole', () => {
