@@ -22,6 +22,15 @@ function momentsOf(elements: Float64Array): [number, number, number] {
   return [elements.length, mean, squares];
 }
 
+/** The moments of runs of `length` elements one after another. */
+function momentsOfRuns(x: RefTensor, length: number, shape: readonly number[]): Float64Array {
+  const out = new Float64Array(count(shape));
+  for (let run = 0; run * MOMENTS < out.length; run++) {
+    out.set(momentsOf(x.data.subarray(run * length, (run + 1) * length)), run * MOMENTS);
+  }
+  return out;
+}
+
 const momentsAt = (moments: RefTensor, at: number): [number, number, number] =>
   moments.data.subarray(at * MOMENTS, (at + 1) * MOMENTS) as unknown as [number, number, number];
 
@@ -51,12 +60,7 @@ const groupMoments: OpDef = {
   },
   reference(operands, attrs, shape) {
     const [x] = take('groupMoments', operands, 1);
-    const length = numberAttr(attrs, 'channelsPerGroup') * count(x.shape.slice(2));
-    const out = new Float64Array(count(shape));
-    for (let group = 0; group * MOMENTS < out.length; group++) {
-      out.set(momentsOf(x.data.subarray(group * length, (group + 1) * length)), group * MOMENTS);
-    }
-    return out;
+    return momentsOfRuns(x, numberAttr(attrs, 'channelsPerGroup') * count(x.shape.slice(2)), shape);
   },
 };
 
@@ -171,12 +175,7 @@ const layerMoments: OpDef = {
   scratch: (_operands, _attrs, out) => [out.shape.slice(0, -1), out.shape.slice(0, -1)],
   reference(operands, _attrs, shape) {
     const [x] = take('layerMoments', operands, 1);
-    const length = x.shape.at(-1) as number;
-    const out = new Float64Array(count(shape));
-    for (let row = 0; row * MOMENTS < out.length; row++) {
-      out.set(momentsOf(x.data.subarray(row * length, (row + 1) * length)), row * MOMENTS);
-    }
-    return out;
+    return momentsOfRuns(x, x.shape.at(-1) as number, shape);
   },
 };
 
