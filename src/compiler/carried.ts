@@ -55,9 +55,19 @@ function streamInto(index: GraphIndex, cuts: Cuts, node: OpNode): Stream | undef
   return undefined;
 }
 
+/** Are the parts of a contraction added up? Only a sum may be scaled afterwards, as what is streamed is. */
+function isAddedUp(
+  { op, operands, attrs }: OpNode,
+  { contracts }: Contraction,
+  { types }: GraphIndex,
+): boolean {
+  const read = operands.map((id) => types.get(id) as TensorType);
+  return opDef(op).split?.(read, attrs, contracts)?.combine === 'add';
+}
+
 /**
- * Can softmax be cut along its own axis? All that reads it must be one contraction over that axis, through views that leave
- * the axis as it is, and everything else about softmax (its rows) must be an axis of the contraction's result.
+ * Can softmax be cut along its own axis? All that reads it must be one sum over that axis, through views that leave the axis as
+ * it is, and everything else about softmax (its rows) must be an axis of the sum.
  */
 export function canStream(index: GraphIndex, cuts: Cuts, softmax: OpNode): boolean {
   let at: OpNode = softmax;
@@ -73,6 +83,7 @@ export function canStream(index: GraphIndex, cuts: Cuts, softmax: OpNode): boole
       const once = user.operands.filter((id) => id === at.id).length === 1;
       return (
         once &&
+        isAddedUp(user, cut, index) &&
         stream !== undefined &&
         pattern !== undefined &&
         rowsOf(pattern, stream.operand, cut) !== undefined

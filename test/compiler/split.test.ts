@@ -1,13 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isStreamed } from '../../src/compiler/carried.ts';
 import { estimate } from '../../src/compiler/estimate.ts';
+import { indexGraph } from '../../src/compiler/graph-index.ts';
 import { lower } from '../../src/compiler/lower.ts';
 import { placeLoops, sketchLoops } from '../../src/compiler/region.ts';
+import { searchRegions } from '../../src/compiler/search.ts';
 import { simplify } from '../../src/compiler/simplify.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
 import { analyse } from '../../src/compiler/state.ts';
 import { kindOf } from '../../src/ir/loop.ts';
-import type { Graph } from '../../src/ir/node.ts';
+import type { Graph, OpNode } from '../../src/ir/node.ts';
 import { parseGraph } from '../../src/ir/parse.ts';
 import { printGraph } from '../../src/ir/print.ts';
 import { verify } from '../../src/ir/verify.ts';
@@ -118,4 +121,26 @@ describe('loops that split reductions', () => {
       expect(kinds.nested).toBeGreaterThan(10);
     },
   );
+});
+
+describe('softmax that is read along its own axis', () => {
+  const streamed = (reads: (b: GraphBuilder, weights: string) => string): boolean => {
+    const b = new GraphBuilder('read');
+    const weights = b.op('weights', 'softmax', [b.input('x', [1, 4, 6])], { axis: 2 });
+    const graph = b.build({ y: reads(b, weights) });
+    const regions = searchRegions(indexGraph(graph), 0, { window: 8, splitReductions: true });
+    return regions.some(({ cuts }) => isStreamed(graph.nodes[0] as OpNode, cuts.get('weights')));
+  };
+
+  it('is streamed into sums', () => {
+    expect(streamed((b, x) => b.op('y', 'matmul', [x, b.input('v', [1, 6, 3])]))).toBe(true);
+    for (const op of ['sum', 'mean'])
+      expect(streamed((b, x) => b.op('y', op, [x], { axis: 2, keepdims: true }))).toBe(true);
+  });
+
+  it('is not streamed into what is no sum: scaling what was found so far would not scale it', () => {
+    for (const op of ['amax', 'amin'])
+      expect(streamed((b, x) => b.op('y', op, [x], { axis: 2, keepdims: true }))).toBe(false);
+    expect(streamed((b, x) => b.op('y', 'layerMoments', [x]))).toBe(false);
+  });
 });
