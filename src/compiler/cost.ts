@@ -19,12 +19,22 @@ const works = new WeakMap<OpNode, Work>();
 export function workOf(node: OpNode, types: GraphIndex['types']): Work {
   let work = works.get(node);
   if (!work) {
-    const operands = node.operands.map((id) => types.get(id) as TensorType);
+    const operands = readTypes(node, types);
     const elements = isView(node) ? 0 : [node, ...operands].reduce((sum, { shape }) => sum + count(shape), 0);
     work = { flops: opDef(node.op).flops(operands, node.attrs, node), elements };
     works.set(node, work);
   }
   return work;
+}
+
+/** The types of what a node reads: of some operands a part. */
+function readTypes({ operands, reads = [] }: OpNode, types: GraphIndex['types']): TensorType[] {
+  const read = operands.map((id) => types.get(id) as TensorType);
+  for (const { operand, axis, length } of reads) {
+    const { shape, dtype } = read[operand] as TensorType;
+    read[operand] = { shape: shape.map((dim, i) => (i === axis ? length : dim)), dtype };
+  }
+  return read;
 }
 
 /** Views run no kernel (a reshape that has to copy is as cheap as a view next to the ops around it). */

@@ -1,9 +1,10 @@
 import { invariant } from '../errors.ts';
-import { type Bindings, evalShape } from '../ir/dims.ts';
+import { type Bindings, evalDim, evalShape } from '../ir/dims.ts';
 import { fullestIteration, kindOf, loopSizes, unitsOf } from '../ir/loop.ts';
 import {
   definedBy,
   type LoopNode,
+  type OperandPart,
   type OpNode,
   resultOf,
   type TensorType,
@@ -134,6 +135,7 @@ class Reporter {
       ...node,
       shape: (bound.get(node.id) as TensorType).shape,
       attrs: evalAttrs(node.attrs, inside),
+      ...(node.reads ? { reads: node.reads.map((part) => bindPart(part, inside)) } : {}),
     }));
   }
 
@@ -216,6 +218,12 @@ const wholeBindings = (loop: LoopNode): Bindings =>
     unitsOf(loop, 0, loopSizes(loop).extent),
     ...loop.body.nodes.map((node) => (node.kind === 'loop' ? wholeBindings(node) : {})),
   );
+
+const bindPart = (part: OperandPart, bindings: Bindings): OperandPart => ({
+  ...part,
+  start: evalDim(part.start, bindings),
+  length: evalDim(part.length, bindings),
+});
 
 const opsOf = (loop: LoopNode): OpNode[] =>
   loop.body.nodes.flatMap((node) => (node.kind === 'op' ? [node] : opsOf(node)));

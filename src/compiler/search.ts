@@ -94,7 +94,9 @@ function waysToCut(
     cutAt: (multiple: number) => ({ axis, multiple }),
     extent: extent as number,
   }));
-  const pattern = splitReductions && !node.hints?.noChunk ? patternOf(node, index.types) : undefined;
+  // A node that reads a part of what another one reads more of is computed at once.
+  const isSplit = splitReductions && !node.hints?.noChunk && node.reads === undefined;
+  const pattern = isSplit ? patternOf(node, index.types) : undefined;
   const types = node.operands.map((id) => index.types.get(id) as TensorType);
   const labels = pattern ? contractedLabels(pattern) : [];
   const sums = labels
@@ -180,7 +182,8 @@ class ChunkFlow {
 
   #flow(node: Node, cut: NodeCut): Flow | undefined {
     if (node.kind === 'loop' || node.hints?.noChunk) return undefined;
-    if (isStreamed(node, cut) && this.#streams(node)) return { operands: [cut], shifts: [], windows: [] };
+    if (isStreamed(node, cut) && node.reads === undefined && this.#streams(node))
+      return { operands: [cut], shifts: [], windows: [] };
     const pattern = patternOf(node, this.#index.types);
     const flow: Flow | Obstacle = pattern
       ? this.#backward(pattern, cut)

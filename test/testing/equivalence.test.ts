@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileModel, generate } from '../../src/compile.ts';
 import { BudgetError } from '../../src/compiler/budget.ts';
 import { plan as planGraph } from '../../src/compiler/pipeline.ts';
+import { add, concat, defineModel, f32, matmul, neg, nn, transpose } from '../../src/index.ts';
 import { type Device, openDevice } from '../../src/runtime/index.ts';
 import { comparePlan, legalLoops, programs, randomData } from '../../src/testing/index.ts';
 import { trace } from '../../src/trace/tracer.ts';
@@ -58,4 +59,31 @@ describe.each(testBackends)('random programs × budgets on %s', (backend) => {
     );
     expect(loops).toBeGreaterThan(RUNS[backend] / 2);
   });
+});
+
+it('prices a fused op in loops by the part that it reads of a value with borders', async () => {
+  const model = defineModel('borders', { x: f32(1, 1, 'N', 1) }, ({ x }) => {
+    const product = matmul(x, transpose(x, -2, -1));
+    const convolved = nn.conv2d('p0', product, 2, 3, { padding: 1 });
+    const stacked = add(add(concat([product, product], 0), product), product);
+    return { y: matmul(stacked, transpose(stacked, -2, -1)), z: neg(convolved) };
+  });
+  const device = await openDevice({ backend: 'cpu' });
+  const parts = new Set<string>();
+  for (let i = 0; i < 60; i++) {
+    const plan = planGraph(trace(model), {
+      dims: { N: 3 },
+      budget: { kind: 'min' },
+      backend: 'cpu',
+      choose: (graph) =>
+        legalLoops(graph, [
+          [7919 * i, 104729 * i, 3],
+          [15485863 * i, 32452843 * i, 1],
+        ]),
+    });
+    for (const { path, depth } of plan.loops) parts.add(`${path} ${depth}`);
+    expect((await comparePlan(plan, device, randomData(plan.graph, i))).failures).toEqual([]);
+  }
+  expect(parts.size).toBeGreaterThan(1);
+  await device.destroy();
 });
