@@ -97,9 +97,7 @@ function comparisonTable({ contestants }, markdownTable) {
 /** Why libraries fail, as they say it. */
 function failures({ contestants }) {
   const failed = contestants.filter(({ error }) => error !== null);
-  // Messages name files of where a library was built.
-  const short = (error) => error.replaceAll(/(?:\/[\w.@-]+)+\//g, '');
-  return failed.flatMap(({ name, error }) => [`${name} fails: \`${short(error)}\``, '']);
+  return failed.flatMap(({ name, error }) => [`${name} fails: \`${error}\``, '']);
 }
 
 /** The report as Markdown. */

@@ -35,7 +35,9 @@ export async function alternate(open, names, { rounds, patienceMs, cpuMs, tell }
         entry.cpuMs = [];
       }
     } catch (error) {
+      // Messages name files of where a library was built.
       entry.error = String(error?.message ?? error)
+        .replaceAll(/(?:\/[\w.@-]+)+\/(?=[\w.@-]+\.h)/g, '')
         .split('\n')[0]
         .slice(0, 300);
     }
