@@ -28,9 +28,17 @@ const peers = fileURLToPath(new URL('../../bench/peers/package.json', import.met
 const isInstalled = existsSync(fileURLToPath(new URL('../../bench/peers/node_modules', import.meta.url)));
 const note = isInstalled ? '' : ' (skipped: npm ci in bench/peers installs onnxruntime-web)';
 
-/** Ours alone: parts of split reductions, and ops that none of the compared models has. */
+/** Ours alone: parts of split reductions, what only the compiler makes, and ops that none of the compared models has. */
 const UNTRANSLATED = new Set([
-  ...['groupMoments', 'layerMoments', 'mergeMoments', 'groupNormalise', 'layerNormalise', 'convTranspose2d'],
+  ...[
+    'groupMoments',
+    'layerMoments',
+    'mergeMoments',
+    'groupNormalise',
+    'layerNormalise',
+    'fused',
+    'convTranspose2d',
+  ],
   ...['equal', 'less', 'lessEqual', 'greater', 'greaterEqual'],
   ...['equalScalar', 'lessScalar', 'lessEqualScalar', 'greaterScalar', 'greaterEqualScalar'],
 ]);
