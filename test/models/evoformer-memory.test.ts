@@ -1,11 +1,14 @@
 import { describe, expect, test } from 'vitest';
+import { ALPHAFOLD2 } from '../../models/evoformer/config.ts';
 import { evoformer, evoformer48, evoformerSmall } from '../../models/evoformer/model.ts';
+import { triangleMultiplication } from '../../models/evoformer/triangle.ts';
 import { estimate } from '../../src/compiler/estimate.ts';
 import { lower } from '../../src/compiler/lower.ts';
 import { assignOffsets } from '../../src/compiler/offsets.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
 import { simplify } from '../../src/compiler/simplify.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
+import { defineModel, f32, matmul, nn, permute, reshape, unsqueeze } from '../../src/index.ts';
 import type { Graph, OpNode } from '../../src/ir/node.ts';
 import type { Budget } from '../../src/ir/plan.ts';
 import { verify } from '../../src/ir/verify.ts';
@@ -90,6 +93,30 @@ test('all 48 blocks fit the share of memory that one fits', () => {
     backend: 'webasm',
   });
   expect(planned.peakBytes).toBeLessThanOrEqual(budgetBytes);
+});
+
+test('triangle multiplication, its input and its result take 3.1 pair representations', () => {
+  const model = defineModel(
+    'triangle',
+    { z: f32('N_res', 'N_res', 128), mask: f32('N_res', 'N_res') },
+    (x) => ({
+      update: triangleMultiplication(x.z, x.mask, ALPHAFOLD2, 'outgoing'),
+    }),
+  );
+  const { planned } = plan(trace(model), { dims: { N_res: 128 }, budget: MIN, backend: 'webasm' });
+  expect(planned.peakBytes).toBeLessThanOrEqual(3.1 * 128 ** 3 * 4);
+});
+
+test('an outer product mean takes 2 MiB beside its projections and its result', () => {
+  const projection = f32('N_seq', 'N_res', 32);
+  const model = defineModel('outer-product', { a: projection, b: projection }, ({ a, b }) => {
+    const outer = matmul(unsqueeze(permute(a, [1, 2, 0]), 1), unsqueeze(permute(b, [1, 0, 2]), 0));
+    return { z: nn.linear('linear_out', reshape(outer, ['N_res', 'N_res', 1024]), 128) };
+  });
+  const dims = { N_seq: 128, N_res: 128 };
+  const { planned } = plan(trace(model), { dims, budget: MIN, backend: 'webasm' });
+  const surface = (2 * 128 * 128 * 32 + 128 ** 3) * 4;
+  expect(planned.peakBytes).toBeLessThanOrEqual(surface + 2 * 2 ** 20);
 });
 
 test('where nothing is taken over, loops of one multiplication keep one pair representation less whole', () => {
