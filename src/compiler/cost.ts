@@ -1,7 +1,7 @@
 import { dimNames } from '../ir/dims.ts';
 import { bordersOf, isContraction, type Span } from '../ir/flow.ts';
 import { loopSizes } from '../ir/loop.ts';
-import type { LoopNode, OpNode, TensorType } from '../ir/node.ts';
+import { type LoopNode, type OpNode, partType, type TensorType } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import type { CostTerms } from '../ir/plan.ts';
 import type { Weights } from './cost-model.ts';
@@ -30,10 +30,7 @@ export function workOf(node: OpNode, types: GraphIndex['types']): Work {
 /** The types of what a node reads: of some operands a part. */
 function readTypes({ operands, reads = [] }: OpNode, types: GraphIndex['types']): TensorType[] {
   const read = operands.map((id) => types.get(id) as TensorType);
-  for (const { operand, axis, length } of reads) {
-    const { shape, dtype } = read[operand] as TensorType;
-    read[operand] = { shape: shape.map((dim, i) => (i === axis ? length : dim)), dtype };
-  }
+  for (const part of reads) read[part.operand] = partType(read[part.operand] as TensorType, part);
   return read;
 }
 

@@ -12,6 +12,7 @@ import {
   type Node,
   type OpNode,
   operandsOf,
+  partType,
   type TensorType,
   type ValueId,
 } from '../ir/node.ts';
@@ -240,17 +241,17 @@ export class Block {
     const { reads, ...node } = whole;
     const operands = [...node.operands];
     const { bindings } = this.#around;
-    for (const { operand, axis, start, length } of reads) {
+    for (const part of reads) {
+      const { operand, axis, start, length } = part;
       const of = operands[operand] as ValueId;
       const value = this.#around.fresh(`${of}_part`);
       const { storage, layout, type } = this.place(of);
-      const shape = type.shape.map((dim, i) => (i === axis ? length : dim));
       this.#view(
         { kind: 'view', value, of, view: { kind: 'slice', axis, start, stop: addDims(start, length) } },
         {
           storage,
           layout: sliceLayout(layout, axis, 0, evalDim(length, bindings)),
-          type: { shape, dtype: type.dtype },
+          type: partType(type, part),
         },
       );
       operands[operand] = value;

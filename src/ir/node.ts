@@ -49,6 +49,12 @@ export interface OperandPart {
   readonly length: Dim;
 }
 
+/** The type of a part of an operand. */
+export const partType = ({ shape, dtype }: TensorType, { axis, length }: OperandPart): TensorType => ({
+  shape: shape.map((dim, i) => (i === axis ? length : dim)),
+  dtype,
+});
+
 /** A value of the model that a fused op computes on the way to its own, and where it was made. */
 export interface FusedPart {
   readonly id: ValueId;

@@ -22,6 +22,7 @@ import {
   type Node,
   type OperandPart,
   type OpNode,
+  partType,
   type TensorType,
   type ValueId,
 } from './node.ts';
@@ -170,14 +171,16 @@ function verifyOp(
 /** The type of a part of an operand. */
 function partOf(
   { id }: OpNode,
-  { axis, start, length }: OperandPart,
-  { shape, dtype }: TensorType,
+  part: OperandPart,
+  type: TensorType,
   dims: ReadonlySet<string>,
   context: Context,
 ): TensorType {
-  if (!(axis in shape)) fail(`${id} reads a part along axis ${axis} of ${printShape(shape)}`, context());
+  const { axis, start, length } = part;
+  if (!(axis in type.shape))
+    fail(`${id} reads a part along axis ${axis} of ${printShape(type.shape)}`, context());
   for (const dim of [start, length]) checkDim(id, dim, dims, context);
-  return { shape: shape.map((dim, i) => (i === axis ? length : dim)), dtype };
+  return partType(type, part);
 }
 
 /** The names of an iteration, and what the borders of its slices are. */

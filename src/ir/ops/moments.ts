@@ -34,6 +34,26 @@ function momentsOfRuns(x: RefTensor, length: number, shape: readonly number[]): 
 const momentsAt = (moments: RefTensor, at: number): [number, number, number] =>
   moments.data.subarray(at * MOMENTS, (at + 1) * MOMENTS) as unknown as [number, number, number];
 
+/** An element shifted and scaled by the moments of its set. */
+function normalised(
+  value: number,
+  [n, mean, squares]: readonly [number, number, number],
+  attrs: Attrs,
+): number {
+  return (value - mean) / Math.sqrt(squares / n + numberAttr(attrs, 'epsilon'));
+}
+
+type NormaliseTypes = readonly [x: TensorType, moments: TensorType, weight: TensorType, bias: TensorType];
+type NormaliseData = readonly [x: RefTensor, moments: RefTensor, weight: RefTensor, bias: RefTensor];
+
+function checkMoments(op: string, moments: TensorType, expected: Shape): void {
+  check(
+    printShape(moments.shape) === printShape(expected),
+    op,
+    () => `expected moments ${printShape(expected)}, got ${printShape(moments.shape)}`,
+  );
+}
+
 const groupMoments: OpDef = {
   name: 'groupMoments',
   summary: 'count, mean and sum of squared distances from the mean of groups of channels',
@@ -111,18 +131,13 @@ const groupNormalise: OpDef = {
       'groupNormalise',
       () => `expected an image, moments, a weight and a bias, got ${operands.length} operands`,
     );
-    const [x, moments, weight, bias] = operands as readonly [TensorType, TensorType, TensorType, TensorType];
+    const [x, moments, weight, bias] = operands as unknown as NormaliseTypes;
     groupsOf('groupNormalise', [x, weight, bias], attrs);
-    const expected = momentsShape(x.shape, attrs);
-    check(
-      printShape(moments.shape) === printShape(expected),
-      'groupNormalise',
-      () => `expected moments ${printShape(expected)}, got ${printShape(moments.shape)}`,
-    );
+    checkMoments('groupNormalise', moments, momentsShape(x.shape, attrs));
     return { shape: x.shape, dtype: 'f32' };
   },
   access(operands, attrs, out) {
-    const [x, , weight, bias] = operands as readonly [TensorType, TensorType, TensorType, TensorType];
+    const [x, , weight, bias] = operands as unknown as NormaliseTypes;
     const { groups, size } = groupsOf('groupNormalise', [x, weight, bias], attrs);
     const image = axes('batch', '(group channel!)', axisNames(out.shape.length - 2));
     const parameter = '(group channel!)';
@@ -138,20 +153,14 @@ const groupNormalise: OpDef = {
   /** Reciprocal standard deviation of every group. */
   scratch: (_operands, attrs, out) => [momentsShape(out.shape, attrs).slice(0, 2)],
   reference(operands, attrs, shape) {
-    const [x, moments, weight, bias] = operands as unknown as readonly [
-      RefTensor,
-      RefTensor,
-      RefTensor,
-      RefTensor,
-    ];
+    const [x, moments, weight, bias] = operands as unknown as NormaliseData;
     const inner = count(shape.slice(2));
     const length = numberAttr(attrs, 'channelsPerGroup') * inner;
     const channels = shape[1] as number;
     return x.data.map((value, flat) => {
-      const [n, mean, squares] = momentsAt(moments, Math.floor(flat / length));
-      const scale = 1 / Math.sqrt(squares / n + numberAttr(attrs, 'epsilon'));
       const channel = Math.floor(flat / inner) % channels;
-      return (value - mean) * scale * (weight.data[channel] as number) + (bias.data[channel] as number);
+      const normal = normalised(value, momentsAt(moments, Math.floor(flat / length)), attrs);
+      return normal * (weight.data[channel] as number) + (bias.data[channel] as number);
     });
   },
 };
@@ -189,14 +198,9 @@ const layerNormalise: OpDef = {
       'layerNormalise',
       () => `expected rows, moments, a weight and a bias, got ${operands.length} operands`,
     );
-    const [x, moments, weight, bias] = operands as readonly [TensorType, TensorType, TensorType, TensorType];
+    const [x, moments, weight, bias] = operands as unknown as NormaliseTypes;
     const shape = inferNorm('layerNormalise', x, weight, bias);
-    const expected = [...x.shape.slice(0, -1), MOMENTS];
-    check(
-      printShape(moments.shape) === printShape(expected),
-      'layerNormalise',
-      () => `expected moments ${printShape(expected)}, got ${printShape(moments.shape)}`,
-    );
+    checkMoments('layerNormalise', moments, [...x.shape.slice(0, -1), MOMENTS]);
     return shape;
   },
   access(operands, _attrs, out) {
@@ -213,18 +217,12 @@ const layerNormalise: OpDef = {
   /** Reciprocal standard deviation of every row. */
   scratch: (_operands, _attrs, out) => [out.shape.slice(0, -1)],
   reference(operands, attrs, shape) {
-    const [x, moments, weight, bias] = operands as unknown as readonly [
-      RefTensor,
-      RefTensor,
-      RefTensor,
-      RefTensor,
-    ];
+    const [x, moments, weight, bias] = operands as unknown as NormaliseData;
     const length = shape.at(-1) as number;
     return x.data.map((value, flat) => {
-      const [n, mean, squares] = momentsAt(moments, Math.floor(flat / length));
-      const scale = 1 / Math.sqrt(squares / n + numberAttr(attrs, 'epsilon'));
       const channel = flat % length;
-      return (value - mean) * scale * (weight.data[channel] as number) + (bias.data[channel] as number);
+      const normal = normalised(value, momentsAt(moments, Math.floor(flat / length)), attrs);
+      return normal * (weight.data[channel] as number) + (bias.data[channel] as number);
     });
   },
 };
