@@ -3,7 +3,6 @@
  * `npm run bench:maxlen`: how long inputs of the paper's four models may become in an activation memory of 2 GiB, without loops
  * and with them. For images and pairs the length is that of a side. Nothing is run: peaks are planned, to the byte.
  */
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { setUp } from './setup.mjs';
 
@@ -12,6 +11,7 @@ await setUp();
 const { BudgetError, planGraph, trace } = await import('autochunk');
 const { parseBudget } = await import('../dist/compiler/budget.js');
 const { formatBytes } = await import('../dist/ir/bytes.js');
+const { writeFileAtomically } = await import('../dist/cli/write-file.js');
 const { markdownTable } = await import('../dist/report/bench.js');
 const { GPT2_SMALL } = await import('../models/gpt2/config.ts');
 const { gpt2 } = await import('../models/gpt2/model.ts');
@@ -132,11 +132,8 @@ const text = [
   '',
 ].join('\n');
 console.log(text);
-mkdirSync('bench/results', { recursive: true });
-for (const [file, content] of [
-  ['max-length.md', text],
-  ['max-length.json', `${JSON.stringify({ budget: values.budget, rows, mean }, undefined, 2)}\n`],
-]) {
-  writeFileSync(`bench/results/${file}.part`, content);
-  renameSync(`bench/results/${file}.part`, `bench/results/${file}`);
-}
+writeFileAtomically('bench/results/max-length.md', text);
+writeFileAtomically(
+  'bench/results/max-length.json',
+  `${JSON.stringify({ budget: values.budget, rows, mean }, undefined, 2)}\n`,
+);

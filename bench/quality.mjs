@@ -4,7 +4,6 @@
  * planned? Random small graphs, against the best of all plans: how far is the planner from it?
  */
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -41,6 +40,7 @@ const WORST = 5;
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 await ensure({ build: true });
 const { observeMachine } = await import('../dist/cli/bench-machine.js');
+const { writeFileAtomically } = await import('../dist/cli/write-file.js');
 const { describeMachine, markdownTable } = await import('../dist/report/bench.js');
 const { formatPercent } = await import('../dist/report/format.js');
 
@@ -272,7 +272,6 @@ const page = [
       : [`## Worst cases: ${row.title}`, '', ...row.misses.slice(0, WORST).flatMap(described)],
   ),
 ].join('\n');
-mkdirSync('bench/results', { recursive: true });
-writeFileSync(`${values.out}.json`, `${JSON.stringify(report, null, 2)}\n`);
-writeFileSync(`${values.out}.md`, page);
+writeFileAtomically(`${values.out}.json`, `${JSON.stringify(report, null, 2)}\n`);
+writeFileAtomically(`${values.out}.md`, page);
 process.stdout.write(`${page}\n`);

@@ -13,7 +13,7 @@ export interface DeviceFlags {
 export const BACKEND_OPTION = ['--backend <name>', 'webgpu, webasm, cpu or auto', 'auto'] as const;
 export const KERNELS_OPTION = [
   '--kernels <which>',
-  'tuned (own matrix products where the backend has them: webgpu, webasm) or gpujs',
+  'tuned (own products, softmax and norms where the backend has them: webgpu, webasm) or gpujs',
   'tuned',
 ] as const;
 

@@ -62,7 +62,7 @@ export interface OpenOptions {
   /** `auto` (the default): webgpu on a hardware adapter, else webasm, else cpu. */
   readonly backend?: BackendName | 'auto';
   /**
-   * `tuned` (the default): the device's own matrix products where it has them, which is on webgpu and webasm; `gpujs`: gpu.js kernels
+   * `tuned` (the default): the device's own products, softmax and norms where it has them, which is on webgpu and webasm; `gpujs`: gpu.js kernels
    * throughout. `device.kernels` says which.
    */
   readonly kernels?: KernelChoice;
