@@ -4,7 +4,7 @@
  * and with them. For images and pairs the length is that of a side. Nothing is run: peaks are planned, to the byte.
  */
 import { parseArgs } from 'node:util';
-import { setUp } from './setup.mjs';
+import { misused, setUp } from './setup.mjs';
 
 const { values } = parseArgs({ options: { budget: { type: 'string', default: '2GiB' } } });
 await setUp();
@@ -20,8 +20,15 @@ const { vit } = await import('../models/vit/model.ts');
 const { evoformer } = await import('../models/evoformer/model.ts');
 const { unetSd15 } = await import('../models/unet/model.ts');
 
-const budget = parseBudget(values.budget);
-if (budget.kind !== 'bytes') throw new Error(`--budget: expected bytes, such as 2GiB, got ${values.budget}`);
+function parsed() {
+  try {
+    return parseBudget(values.budget);
+  } catch {
+    return undefined;
+  }
+}
+const budget = parsed();
+if (budget?.kind !== 'bytes') misused(`--budget: expected bytes, such as 2GiB, got ${values.budget}`);
 
 /** `at(units)` is the model whose length is so many steps, and its dimensions. */
 const cases = [
