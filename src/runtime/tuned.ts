@@ -46,16 +46,13 @@ export interface Convolution<View> {
   readonly accumulate?: boolean;
 }
 
-/** Softmax over the last of three axes, along which elements lie next to each other; `out` may be the view `x`. */
+/** Softmax over the last of three axes; `out` may be the view `x`. */
 export interface SoftmaxRows<View> {
   readonly out: View;
   readonly x: View;
 }
 
-/**
- * Layer normalisation over the last of three axes, along which elements lie next to each other, or with no bias RMS
- * normalisation; `out` may be the view `x`.
- */
+/** Layer normalisation over the last of three axes, or with no bias RMS normalisation; `out` may be the view `x`. */
 export interface NormalisedRows<View> {
   readonly out: View;
   readonly x: View;
@@ -73,8 +70,8 @@ export interface TunedKernels<View> {
   multiplyLanes(product: LanewiseProduct<View>): void;
   /** Products are added over kernel rows, kernel columns and channels, in this order; taps outside the image count as 0. */
   convolve(convolution: Convolution<View>): void;
-  /** A row has the same bits whatever rows are computed with it, and with zeros for weights at its end or without them. */
+  /** A row has the same bits however it is laid out, whatever rows are computed with it, and with zeros for weights at its end or without them. */
   softmax?(rows: SoftmaxRows<View>): void;
-  /** A row has the same bits whatever rows are computed with it. */
+  /** A row has the same bits however it is laid out and whatever rows are computed with it. */
   normalise?(rows: NormalisedRows<View>): void;
 }

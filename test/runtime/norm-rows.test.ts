@@ -87,6 +87,18 @@ describe.runIf(testBackends.includes('webgpu')).each(['layerNorm', 'rmsNorm'] as
       expect(await bits(normalise(x, given, x))).toEqual(whole);
     });
 
+    it('gives rows the same bits however they are laid out', async () => {
+      const [rows, length] = [9, 83];
+      const x = device.upload(noise(rows * length), [rows, length]);
+      const given = parameters(length);
+      const whole = await bits(normalise(x, given));
+      const transposed = k.copy(x.permute([1, 0]), { into: device.alloc([length, rows]) }).permute([1, 0]);
+      expect(await bits(normalise(transposed, given))).toEqual(whole);
+      const into = device.alloc([length, rows]).permute([1, 0]);
+      expect(await bits(normalise(x, given, into))).toEqual(whole);
+      expect(await bits(normalise(transposed, given, transposed))).toEqual(whole);
+    });
+
     it('writes nothing beside its rows', async () => {
       const into = device.upload(new Float32Array(30).fill(70), [3, 10]);
       normalise(device.upload(noise(15), [3, 5]), parameters(5), into.slice(1, 2, 7));

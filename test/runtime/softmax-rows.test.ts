@@ -109,6 +109,26 @@ describe.each(MODES.filter(({ options }) => testBackends.includes(options.backen
       });
     });
 
+    it.each([
+      [1, 1, 3],
+      [2, 7, 4],
+      [3, 5, 19],
+      [2, 9, 83],
+    ])('gives rows the same bits however they are laid out: [%i, %i, %i]', async (...shape) => {
+      const data = random(shape[0] * shape[1] * shape[2]);
+      const x = device.upload(data, shape);
+      const whole = await bits(softmax(x));
+      const order = [2, 0, 1];
+      const turned = (tensor: Tensor): Tensor => tensor.permute([1, 2, 0]);
+      const transposed = (): Tensor =>
+        k.copy(x.permute(order), { into: device.alloc(order.map((axis) => shape[axis] as number)) });
+      expect(await bits(softmax(turned(transposed())))).toEqual(whole);
+      const into = device.alloc([shape[2], shape[0], shape[1]]);
+      expect(await bits(softmax(x, turned(into)))).toEqual(whole);
+      const inPlace = turned(transposed());
+      expect(await bits(softmax(inPlace, inPlace))).toEqual(whole);
+    });
+
     it('leaves out masked elements at the end of a row without changing a bit', async () => {
       for (const [seen, length] of [
         [1, 2],

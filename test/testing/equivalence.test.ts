@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileModel, generate } from '../../src/compile.ts';
 import { BudgetError } from '../../src/compiler/budget.ts';
 import { plan as planGraph } from '../../src/compiler/pipeline.ts';
-import { add, concat, defineModel, f32, matmul, neg, nn, transpose } from '../../src/index.ts';
+import { add, concat, defineModel, f32, matmul, neg, nn, softmax, transpose } from '../../src/index.ts';
 import { type Device, openDevice } from '../../src/runtime/index.ts';
 import { comparePlan, legalLoops, programs, randomData } from '../../src/testing/index.ts';
 import { trace } from '../../src/trace/tracer.ts';
@@ -60,6 +60,23 @@ describe.each(testBackends)('random programs × budgets on %s', (backend) => {
     expect(loops).toBeGreaterThan(RUNS[backend] / 2);
   });
 });
+
+it.each(testBackends)(
+  'keeps the bits of softmax where a loop lays its rows out otherwise, on %s',
+  async (backend) => {
+    const model = defineModel('turned', { x: f32('N', 1, 1, 3) }, ({ x }) => {
+      const turned = transpose(neg(x), 3, 0);
+      return { negated: neg(turned), weights: neg(softmax(turned, 3)) };
+    });
+    const { plan } = await compileModel(model, { dims: { N: 3 }, budget: '70%', backend });
+    expect(plan.loops).not.toEqual([]);
+    const device = await openDevice({ backend });
+    for (let seed = 0; seed < 20; seed++) {
+      expect((await comparePlan(plan, device, randomData(plan.graph, seed))).failures).toEqual([]);
+    }
+    await device.destroy();
+  },
+);
 
 it('prices a fused op in loops by the part that it reads of a value with borders', async () => {
   const model = defineModel('borders', { x: f32(1, 1, 'N', 1) }, ({ x }) => {

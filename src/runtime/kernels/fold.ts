@@ -173,10 +173,6 @@ export function dispatchLines(
   );
 }
 
-/** Whether the elements along `axis` lie next to each other in all views. */
-export const areDenseRows = (axis: number, ...views: readonly StorageView[]): boolean =>
-  views.every(({ layout }) => layout.strides[axis] === 1);
-
 /** Calls `visit` with the lines of `out` and `x` along `axis` as rows: the last of three axes. */
 export function forEachRows(
   out: StorageView,

@@ -1,7 +1,7 @@
 import type { StorageView } from '../device.ts';
 import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { areDenseRows, dispatchFolded, dispatchLines, expanded, forEachRows, repeatAlong } from './fold.ts';
+import { dispatchFolded, dispatchLines, expanded, forEachRows, repeatAlong } from './fold.ts';
 import { expect, expectElements, expectShape, type ScratchOptions, scratchOf } from './options.ts';
 
 type NormOptions = ScratchOptions & { readonly epsilon?: number };
@@ -135,11 +135,11 @@ export function rmsNorm(x: Tensor, weight: Tensor, { into, scratch, epsilon = 1e
   return into;
 }
 
-/** Computes rows whose elements lie next to each other by what the device has for them; false where it has nothing. */
+/** Computes rows by what the device has for them; false where it has nothing. */
 function byRows(x: Tensor, weight: Tensor, bias: Tensor | undefined, into: Tensor, epsilon: number): boolean {
   const axis = x.shape.length - 1;
   const normalise = into.device.tuned?.normalise;
-  if (!normalise || !areDenseRows(axis, into.view, x.view)) return false;
+  if (!normalise) return false;
   forEachRows(into.view, x.view, axis, (out, rows) => {
     normalise({ out, x: rows, weight: weight.view, bias: bias?.view, epsilon });
   });

@@ -1,7 +1,7 @@
 import type { StorageView } from '../device.ts';
 import { defineKernel, type Kernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
-import { areDenseRows, dispatchFolded, dispatchLines, forEachRows, repeatAlong } from './fold.ts';
+import { dispatchFolded, dispatchLines, forEachRows, repeatAlong } from './fold.ts';
 import { expectAxis, expectElements, expectShape, type ScratchOptions, scratchOf } from './options.ts';
 import { lineMax } from './reduce.ts';
 
@@ -44,10 +44,13 @@ const logarithms = defineKernel(function logSoftmax(
   );
 }, 3);
 
-/** Computes rows whose elements lie next to each other by what the device has for them; false where it has nothing. */
+/**
+ * Computes lines of the last axis by what the device has for rows; false where it has nothing. Whatever the layout: a part of a
+ * value may be laid out otherwise than the whole, and has the same bits.
+ */
 function byRows(x: Tensor, into: Tensor, axis: number): boolean {
   const softmax = into.device.tuned?.softmax;
-  if (!softmax || !areDenseRows(axis, into.view, x.view)) return false;
+  if (!softmax || axis < x.shape.length - 1) return false;
   forEachRows(into.view, x.view, axis, (out, rows) => softmax({ out, x: rows }));
   return true;
 }

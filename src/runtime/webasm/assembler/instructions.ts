@@ -69,6 +69,9 @@ export const v128 = {
   /** One float in all lanes. */
   loadSplat: (address: Int, offset = 0): Vector =>
     value('v128', integer(address), vector(0x09), memory(2, offset)),
+  /** `what` with lane `lane` loaded. */
+  loadLane: (address: Int, what: Vector, lane: number, offset = 0): Vector =>
+    value('v128', integer(address), what.code, vector(0x56), memory(2, offset), lane),
   store: (address: Int, what: Vector, offset = 0): Code => [
     integer(address),
     what.code,

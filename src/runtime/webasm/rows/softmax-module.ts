@@ -2,9 +2,21 @@ import { inlineMath } from '../../gpujs/webasm-math.ts';
 import type { Code, Local, Value } from '../assembler/code.ts';
 import { count, f32x4, i32, i32x4, set, v128, when } from '../assembler/instructions.ts';
 import { type MemoryImport, type NewLocal, WasmModule } from '../assembler/module.ts';
+import { denseRow, type Place, type RowAccess, steppedRow } from './row-access.ts';
 
-/** Words of the parameter block: rows lie in planes of so many; strides and addresses in bytes. */
-const PARAMETERS = ['length', 'rows', 'x', 'xPlane', 'xRow', 'out', 'outPlane', 'outRow'] as const;
+/** Words of the parameter block: rows lie in planes of so many; addresses and strides in bytes, steps along a row in elements. */
+const PARAMETERS = [
+  'length',
+  'rows',
+  'x',
+  'xPlane',
+  'xRow',
+  'xStep',
+  'out',
+  'outPlane',
+  'outRow',
+  'outStep',
+] as const;
 
 export type SoftmaxParameters = { readonly [name in (typeof PARAMETERS)[number]]: number };
 
@@ -17,52 +29,60 @@ export function writeSoftmaxParameters(
   });
 }
 
-const LANES = 4;
-const VECTOR_BYTES = 16;
+const LANES = [0, 1, 2, 3] as const;
+const FLOAT = 4;
+const VECTOR_BYTES = LANES.length * FLOAT;
 /** Vectors of a step of the maximum, which hides the time that one takes. */
 const UNROLLED = 4;
 
+export interface SoftmaxModuleOptions extends MemoryImport {
+  readonly block: number;
+  /** Whether the elements of a row lie next to each other; if not, a step apart. */
+  readonly dense: boolean;
+}
+
 /**
- * The module of softmax over rows whose elements lie next to each other. It exports `run(begin, end, workspace)`, which computes
- * some of the rows; the result may lie where the operand lies.
+ * The module of softmax over rows. It exports `run(begin, end, workspace)`, which computes some of the rows; the result may lie
+ * where the operand lies.
  *
  * A row takes three passes: its maximum; the exponentials, which are written and added up; their division by the sum. Element
- * i is added in lane i mod 4, so zeros at the end of a row leave the sum as it is without them.
+ * i is added in lane i mod 4, however far the elements are apart, so zeros at the end of a row leave the sum as it is without
+ * them.
  */
-export function softmaxModule({ block, ...memory }: MemoryImport & { readonly block: number }) {
+export function softmaxModule({ block, dense, ...memory }: SoftmaxModuleOptions) {
   const of = (name: (typeof PARAMETERS)[number]): Value<'i32'> =>
     i32.load(0, block + PARAMETERS.indexOf(name) * 4);
   const module = new WasmModule();
-  const row = defineRow(module);
+  const row = defineRow(module, dense ? denseRow : steppedRow);
   module.define(
     ['i32', 'i32', 'i32'],
     (local, begin, end) => {
       const at = local('i32');
       const [plane, inPlane] = [i32.div(at, of('rows')), i32.rem(at, of('rows'))];
-      const address = (name: 'x' | 'out'): Value<'i32'> =>
-        i32.add(of(name), i32.mul(plane, of(`${name}Plane`)), i32.mul(inPlane, of(`${name}Row`)));
-      return [count(at, begin, end, 1, row.call(address('x'), address('out'), of('length')))];
+      const place = (name: 'x' | 'out'): [Value<'i32'>, Value<'i32'>] => [
+        i32.add(of(name), i32.mul(plane, of(`${name}Plane`)), i32.mul(inPlane, of(`${name}Row`))),
+        of(`${name}Step`),
+      ];
+      return [count(at, begin, end, 1, row.call(...place('x'), ...place('out'), of('length')))];
     },
     'run',
   );
   return module.bytes(memory);
 }
 
-/** `(x, out, length)`: softmax of one row. */
-function defineRow(module: WasmModule) {
-  return module.define(['i32', 'i32', 'i32'], (local, x, out, length) => {
+/** `(x, xStep, out, outStep, length)`: softmax of one row. */
+function defineRow(module: WasmModule, rowAt: (row: Place) => RowAccess) {
+  return module.define(['i32', 'i32', 'i32', 'i32', 'i32'], (local, xAt, xStep, outAt, outStep, length) => {
     const [whole, at, rest] = [local('i32'), local('i32'), local('i32')];
     const [inRow, largest, total, lanes] = [local('v128'), local('v128'), local('v128'), local('v128')];
     const partial = Array.from({ length: UNROLLED }, () => local('v128'));
     const exp = exponential(local);
+    const x = rowAt({ at: xAt, step: xStep, length });
+    const out = rowAt({ at: outAt, step: outStep, length });
     const shifted = (from: Value<'v128'>): Value<'v128'> => f32x4.sub(from, largest);
-    /** The elements behind the last whole vector; other lanes hold something else. */
-    const tail = (row: Local<'i32'>): Value<'v128'> => v128.load(i32.add(row, whole));
     const storeTail = (what: Value<'v128'>): Code => [
       set(lanes, what),
-      ...[0, 1, 2].map((lane) =>
-        when(i32.lt(lane, rest), v128.storeLane(i32.add(out, whole), lanes, lane, lane * 4)),
-      ),
+      ...LANES.slice(0, -1).map((lane) => when(i32.lt(lane, rest), out.storeLane(whole, lanes, lane))),
     ];
     const greatest = (from: Local<'v128'>, to: Value<'v128'>): Code => set(from, f32x4.pmax(from, to));
 
@@ -70,16 +90,16 @@ function defineRow(module: WasmModule) {
       ...partial.map((one) => set(one, f32x4.constant(Number.NEGATIVE_INFINITY))),
       set(largest, f32x4.constant(Number.NEGATIVE_INFINITY)),
       count(at, 0, i32.sub(whole, (UNROLLED - 1) * VECTOR_BYTES), UNROLLED * VECTOR_BYTES, [
-        ...partial.map((one, i) => greatest(one, v128.load(i32.add(x, at), i * VECTOR_BYTES))),
+        ...partial.map((one, i) => greatest(one, x.load(at, i))),
       ]),
       count(
         at,
         i32.mul(i32.div(whole, UNROLLED * VECTOR_BYTES), UNROLLED * VECTOR_BYTES),
         whole,
         VECTOR_BYTES,
-        [greatest(largest, v128.load(i32.add(x, at)))],
+        [greatest(largest, x.load(at))],
       ),
-      when(rest, greatest(largest, v128.select(tail(x), largest, inRow))),
+      when(rest, greatest(largest, v128.select(x.loadTail(whole), largest, inRow))),
       ...partial.map((one) => greatest(largest, one)),
       greatest(largest, v128.shuffle(largest, largest, [2, 3, 0, 1])),
       greatest(largest, v128.shuffle(largest, largest, [1, 0, 3, 2])),
@@ -87,13 +107,13 @@ function defineRow(module: WasmModule) {
     const exponentials: Code = [
       set(total, v128.zero),
       count(at, 0, whole, VECTOR_BYTES, [
-        exp.of(shifted(v128.load(i32.add(x, at)))),
+        exp.of(shifted(x.load(at))),
         set(lanes, exp.result),
-        v128.store(i32.add(out, at), lanes),
+        out.store(at, lanes),
         set(total, f32x4.add(total, lanes)),
       ]),
       when(rest, [
-        exp.of(shifted(tail(x))),
+        exp.of(shifted(x.loadTail(whole))),
         set(lanes, v128.and(exp.result, inRow)),
         set(total, f32x4.add(total, lanes)),
         storeTail(lanes),
@@ -102,15 +122,13 @@ function defineRow(module: WasmModule) {
       set(total, f32x4.add(total, v128.shuffle(total, total, [1, 0, 3, 2]))),
     ];
     const division: Code = [
-      count(at, 0, whole, VECTOR_BYTES, [
-        v128.store(i32.add(out, at), f32x4.div(v128.load(i32.add(out, at)), total)),
-      ]),
-      when(rest, storeTail(f32x4.div(tail(out), total))),
+      count(at, 0, whole, VECTOR_BYTES, [set(lanes, f32x4.div(out.load(at), total)), out.store(at, lanes)]),
+      when(rest, storeTail(f32x4.div(out.loadTail(whole), total))),
     ];
     return [
-      set(rest, i32.rem(length, LANES)),
-      set(whole, i32.mul(i32.sub(length, rest), 4)),
-      set(inRow, i32x4.lt(i32x4.constant(0, 1, 2, 3), i32x4.splat(rest))),
+      set(rest, i32.rem(length, LANES.length)),
+      set(whole, i32.mul(i32.sub(length, rest), FLOAT)),
+      set(inRow, i32x4.lt(i32x4.constant(...LANES), i32x4.splat(rest))),
       maximum,
       exponentials,
       division,

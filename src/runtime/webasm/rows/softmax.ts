@@ -19,7 +19,7 @@ export interface SoftmaxOptions {
 /** Softmax over rows that lie in the memory of a runner. */
 export class SoftmaxExecutor {
   readonly #options: SoftmaxOptions;
-  #program: Program | undefined;
+  readonly #programs: { dense?: Program; stepped?: Program } = {};
 
   constructor(options: SoftmaxOptions) {
     this.#options = options;
@@ -27,11 +27,10 @@ export class SoftmaxExecutor {
 
   /** Views are in elements from the start of the memory. */
   run({ out, x }: SoftmaxRows<View3>): void {
-    const { runner, maximumPages, block } = this.#options;
-    this.#program ??= runner.load(
-      new WebAssembly.Module(softmaxModule({ block, maximumPages, shared: runner.shared })),
-    );
+    const { runner, block } = this.#options;
     const [planes, rows, length] = out.extents;
+    const [xStep, outStep] = [x.strides[2], out.strides[2]];
+    const program = this.#program(xStep === 1 && outStep === 1);
     const words = new Int32Array(runner.memory.buffer, block);
     writeSoftmaxParameters(words, {
       length,
@@ -39,12 +38,21 @@ export class SoftmaxExecutor {
       x: x.base * FLOAT,
       xPlane: x.strides[0] * FLOAT,
       xRow: x.strides[1] * FLOAT,
+      xStep,
       out: out.base * FLOAT,
       outPlane: out.strides[0] * FLOAT,
       outRow: out.strides[1] * FLOAT,
+      outStep,
     });
     const all = planes * rows;
     const parts = Math.min(runner.threads * PARTS, Math.floor((all * length) / LEAST_ELEMENTS));
-    runner.run(this.#program, [0, all], { at: 0, step: Math.ceil(all / Math.max(1, parts)) });
+    runner.run(program, [0, all], { at: 0, step: Math.ceil(all / Math.max(1, parts)) });
+  }
+
+  #program(dense: boolean): Program {
+    const { runner, maximumPages, block } = this.#options;
+    const bytes = () => softmaxModule({ block, dense, maximumPages, shared: runner.shared });
+    this.#programs[dense ? 'dense' : 'stepped'] ??= runner.load(new WebAssembly.Module(bytes()));
+    return this.#programs[dense ? 'dense' : 'stepped'] as Program;
   }
 }

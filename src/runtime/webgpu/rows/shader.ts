@@ -12,9 +12,11 @@ export const ROW_WORDS = [
   'x',
   'xPlane',
   'xRow',
+  'xStep',
   'out',
   'outPlane',
   'outRow',
+  'outStep',
   'weight',
   'weightStep',
   'bias',
@@ -39,7 +41,7 @@ const overElements = (
   name: string,
   value: string,
 ): string => `  for (var i = lane; i < p.length; i += SHARE) {
-    let element = at(source + i);
+    let element = at(source + i * p.xStep);
     ${name} = ${value};
   }
 `;
@@ -55,7 +57,7 @@ ${overElements('top', 'max(top, element)')}
   var sum = 0.0;
 ${overElements('sum', 'sum + exp(element - top)')}${total('sum')}
   if (row >= p.rows) { return; }
-${overElements('out[place + i]', 'exp(element - top) / sum')}`,
+${overElements('out[place + i * p.outStep]', 'exp(element - top) / sum')}`,
   // The mean is an offset from the first element: rounding grows with the spread of the row, not with its size.
   layerNorm: `
   let first = at(source);
@@ -66,13 +68,13 @@ ${overElements('sum', 'sum + (element - first)')}${total('sum')}
 ${overElements('squares', 'fma(element - mean, element - mean, squares)')}${total('squares')}
   let scale = 1.0 / sqrt(squares / f32(p.length) + p.epsilon);
   if (row >= p.rows) { return; }
-${overElements('out[place + i]', 'fma((element - mean) * scale, weight[p.weight + i * p.weightStep], bias[p.bias + i * p.biasStep])')}`,
+${overElements('out[place + i * p.outStep]', 'fma((element - mean) * scale, weight[p.weight + i * p.weightStep], bias[p.bias + i * p.biasStep])')}`,
   rmsNorm: `
   var squares = 0.0;
 ${overElements('squares', 'fma(element, element, squares)')}${total('squares')}
   let scale = 1.0 / sqrt(squares / f32(p.length) + p.epsilon);
   if (row >= p.rows) { return; }
-${overElements('out[place + i]', 'element * scale * weight[p.weight + i * p.weightStep]')}`,
+${overElements('out[place + i * p.outStep]', 'element * scale * weight[p.weight + i * p.weightStep]')}`,
 };
 
 /** Combines what the threads of a row have, the far half into the near half until one is left; all get the result. */
@@ -94,7 +96,7 @@ fn ${name}(thread : i32, own : f32) -> f32 {
 }`;
 
 /**
- * Rows whose elements lie next to each other. As many threads share a row as it has elements, up to 256: thread t adds up
+ * As many threads share a row as it has elements, up to 256: thread t adds up
  * elements t, t + 256, …, then halves are added to halves. So the order of a sum depends on nothing but the places of its
  * elements in the row, and zeros at the end of a row, or a row without them, change no bit. `inPlace`: `out` is the very view
  * that is read, and has the only binding.
