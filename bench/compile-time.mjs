@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** `npm run bench:compile`: what compiling takes, pass by pass, for models shaped like GPT-2. No weights, no runs. */
+/** `npm run bench:compile`: what compiling takes, pass by pass, for deep models. No weights, no runs. */
 import { parseArgs } from 'node:util';
 import { setUp } from './setup.mjs';
 
@@ -20,21 +20,28 @@ const { formatBytes } = await import('../dist/ir/bytes.js');
 const { formatPercent, plural } = await import('../dist/report/format.js');
 const { GPT2_MEDIUM, GPT2_SMALL } = await import('../models/gpt2/config.ts');
 const { gpt2 } = await import('../models/gpt2/model.ts');
+const { ALPHAFOLD2 } = await import('../models/evoformer/config.ts');
+const { evoformerStack } = await import('../models/evoformer/model.ts');
 
-const shaped = (layers) => ({ ...GPT2_SMALL, n_layer: layers, n_positions: 2048 });
+const gpt = (name, layers, config, N) => ({
+  name: `${name}, ${plural(layers, 'layer')}`,
+  layers,
+  dims: { N },
+  model: () => gpt2('gpt2', { ...config, n_layer: layers, n_positions: N }, { logits: 'last' }),
+});
 const cases = [
-  ...[1024, 2048].flatMap((N) =>
-    [1, 4, 8, 24, 48].map((layers) => ({
-      name: `GPT-2, ${plural(layers, 'layer')}`,
-      config: shaped(layers),
-      N,
-    })),
-  ),
-  { name: 'GPT-2 medium, 24 layers', config: GPT2_MEDIUM, N: 1024 },
+  ...[1024, 2048].flatMap((N) => [1, 4, 8, 24, 48].map((layers) => gpt('GPT-2', layers, GPT2_SMALL, N))),
+  gpt('GPT-2 medium', 24, GPT2_MEDIUM, 1024),
+  ...[1, 24, 48].map((layers) => ({
+    name: `Evoformer, ${plural(layers, 'block')}`,
+    layers,
+    dims: { N_seq: 128, N_res: 256 },
+    model: () => evoformerStack('evoformer', { ...ALPHAFOLD2, no_blocks: layers }),
+  })),
 ];
 
 /** Milliseconds of every pass of one compilation, in order, and of processor time altogether. */
-async function compile({ config, N }) {
+async function compile({ model, dims }) {
   const before = process.cpuUsage();
   const passes = [];
   const timed = async (name, run) => {
@@ -43,13 +50,18 @@ async function compile({ config, N }) {
     passes.push({ name, ms: performance.now() - started });
     return result;
   };
-  const graph = await timed('trace', () => trace(gpt2('gpt2', config, { logits: 'last' })));
-  const plan = planGraph(graph, { dims: { N }, budget: BUDGET, backend: 'webasm' });
+  const graph = await timed('trace', () => trace(model()));
+  const plan = planGraph(graph, { dims, budget: BUDGET, backend: 'webasm' });
   passes.push(...plan.passes);
   const source = await timed('generate', () => generate(plan));
   const { user, system } = process.cpuUsage(before);
   return { plan, passes, cpuMs: (user + system) / 1000, lines: source.split('\n').length };
 }
+
+const sizes = (dims) =>
+  Object.entries(dims)
+    .map(([name, size]) => `${name} = ${size}`)
+    .join(', ');
 
 const machine = observeMachine();
 const started = performance.now();
@@ -58,15 +70,15 @@ const firstMs = performance.now() - started;
 
 const results = [];
 for (const entry of cases) {
-  process.stderr.write(`${entry.name}, N = ${entry.N}\n`);
+  process.stderr.write(`${entry.name}, ${sizes(entry.dims)}\n`);
   const compiled = [];
   for (let round = 0; round < rounds; round++) compiled.push(await compile(entry));
   const { plan, passes, lines } = compiled[0];
   const median = (pick) => quantile(compiled.map(pick), 0.5);
   results.push({
     model: entry.name,
-    layers: entry.config.n_layer,
-    dims: { N: entry.N },
+    layers: entry.layers,
+    dims: entry.dims,
     nodes: plan.graph.nodes.length,
     unchunkedPeakBytes: plan.unchunked.peakBytes,
     plannedPeakBytes: plan.planned.peakBytes,
@@ -89,12 +101,12 @@ const report = {
   results,
 };
 const ms = (value) => (value < 10 ? value.toFixed(1) : value.toFixed(0));
-const header = ['model', 'N', 'unchunked', 'planned', 'share', 'loops', 'lines', 'total', 'processor'];
+const header = ['model', 'size', 'unchunked', 'planned', 'share', 'loops', 'lines', 'total', 'processor'];
 const table = markdownTable(
   [...header, ...results[0].passes.map(({ name }) => name)],
   results.map((result) => [
     result.model,
-    `${result.dims.N}`,
+    sizes(result.dims),
     formatBytes(result.unchunkedPeakBytes),
     formatBytes(result.plannedPeakBytes),
     formatPercent(result.plannedPeakBytes / result.unchunkedPeakBytes),

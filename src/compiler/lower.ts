@@ -63,14 +63,11 @@ export const donatedTo = ({ inputs }: Graph): ValueId[] =>
   inputs.flatMap(({ id, donated }) => (donated ? [id] : []));
 
 /** The places of a graph's inputs and parameters. */
-export function inputPlaces(graph: Graph, bindings: Bindings = {}): Map<ValueId, Place> {
+export function inputPlaces({ inputs, params }: Graph, bindings: Bindings = {}): Places {
   const places = new Map<ValueId, Place>();
-  for (const value of [...graph.inputs, ...graph.params]) {
-    places.set(value.id, {
-      storage: value.id,
-      layout: contiguous(evalShape(value.shape, bindings)),
-      type: value,
-    });
+  for (const value of [...inputs, ...params]) {
+    const layout = contiguous(evalShape(value.shape, bindings));
+    places.set(value.id, { storage: value.id, layout, type: value });
   }
   return places;
 }

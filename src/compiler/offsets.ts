@@ -5,7 +5,8 @@ import type { LoopNode, ValueId } from '../ir/node.ts';
 import type { ArenaLayout } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
 import { bytesOf } from './estimate.ts';
-import { type Block, pack } from './pack.ts';
+import type { Block } from './pack.ts';
+import { packInParts } from './pack-parts.ts';
 
 /** Storages begin at multiples of this many bytes: a cache line, and whole SIMD vectors. */
 export const ARENA_ALIGNMENT = 64;
@@ -29,7 +30,7 @@ export function assignOffsets(program: Program): ArenaLayout {
     return { bytes, from: -1, to: lives.get(id)?.to ?? Number.POSITIVE_INFINITY, at };
   });
   const values = [...lives].filter(([, { from }]) => from >= 0);
-  const packed = pack(
+  const packed = packInParts(
     values.map(([, life]) => life),
     fixed,
   );

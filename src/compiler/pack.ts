@@ -29,11 +29,12 @@ const PATIENCE = 8;
  * moved about. The same blocks give the same places.
  *
  * @param fixed blocks that have their place
+ * @param goal bytes below which nothing is gained
  */
-export function pack(blocks: readonly Block[], fixed: readonly Block[]): Packing {
+export function pack(blocks: readonly Block[], fixed: readonly Block[], goal = 0): Packing {
   const all = [...blocks, ...fixed];
   const neighbours = overlaps(all);
-  const least = mostInUse(all);
+  const least = Math.max(goal, mostInUse(all), ...fixed.map(({ at = 0, bytes }) => at + bytes));
   const enough = least * GOOD_ENOUGH;
   const pairs = neighbours.reduce((sum, list) => sum + list.length, blocks.length);
   const tries = Math.max(LEAST_TRIES, Math.min(MOST_TRIES, Math.floor(MOST_WORK / Math.max(1, pairs))));
@@ -129,7 +130,8 @@ function overlaps(blocks: readonly Block[]): number[][] {
   return lists;
 }
 
-function mostInUse(blocks: readonly Block[]): number {
+/** Most bytes that are in use at a moment: no packing takes less. */
+export function mostInUse(blocks: readonly Block[]): number {
   const events = blocks.flatMap(({ bytes, from, to }) => [
     { at: from, change: bytes },
     { at: to, change: -bytes },

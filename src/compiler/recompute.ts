@@ -114,11 +114,15 @@ export function mergeCopies(
   { copies }: Pick<Recomputing, 'copies'>,
   fits: (chosen: Chosen) => boolean,
 ): Chosen {
+  if (copies.size === 0) return { graph, choices };
   const merges: [ValueId, ValueId][] = [];
   const firsts = new Map<string, ValueId>();
+  const origins = new Set(copies.values());
+  const places = placesOf(choices);
   for (const { id } of graph.nodes) {
     const origin = copies.get(id) ?? id;
-    const place = `${origin} ${placeOf(choices, id)}`;
+    if (!origins.has(origin)) continue;
+    const place = `${origin} ${places.get(id) ?? ''}`;
     const first = firsts.get(place);
     if (first === undefined) firsts.set(place, id);
     else if (copies.has(id)) merges.push([id, first]);
@@ -133,29 +137,33 @@ export function mergeCopies(
   return current;
 }
 
-/** Text that is the same for values that the same loops compute, cut in the same way. */
-function placeOf(choices: readonly Choice[], id: ValueId): string {
+/** For every value in loops a text: the same one for values that the same loops compute, cut in the same way. */
+function placesOf(choices: readonly Choice[]): Map<ValueId, string> {
+  const places = new Map<ValueId, string>();
   for (const [i, { region, inner = [] }] of choices.entries()) {
-    const cut = region.cuts.get(id);
-    if (cut) return `${i} ${JSON.stringify(cut)} ${placeOf(inner, id)}`;
+    const inside = placesOf(inner);
+    for (const [id, cut] of region.cuts)
+      places.set(id, `${i} ${JSON.stringify(cut)} ${inside.get(id) ?? ''}`);
   }
-  return '';
+  return places;
 }
 
 /** Readers of the first value of each pair read the second instead. */
 function merged({ graph, choices }: Chosen, merges: ReadonlyMap<ValueId, ValueId>): Chosen {
+  const touched = new Set<ValueId>([...merges].flat());
   const nodes = graph.nodes.flatMap((node): readonly Node[] => {
-    if (node.kind === 'loop' || !merges.has(node.id)) {
-      const reads = node.kind === 'op' && node.operands.some((id) => merges.has(id));
-      if (!reads) return [node];
-      return [copyPattern({ ...node, operands: node.operands.map((id) => merges.get(id) ?? id) }, node)];
-    }
-    return [];
+    if (node.kind === 'loop') return [node];
+    if (merges.has(node.id)) return [];
+    if (!node.operands.some((id) => merges.has(id))) return [node];
+    touched.add(node.id);
+    return [copyPattern({ ...node, operands: node.operands.map((id) => merges.get(id) ?? id) }, node)];
   });
   const without = (choice: Choice): Choice => {
-    const cuts = new Map([...choice.region.cuts].filter(([id]) => !merges.has(id)));
-    const fewer = { ...choice, region: { ...choice.region, cuts } };
-    return choice.inner ? { ...fewer, inner: choice.inner.map(without) } : fewer;
+    const { cuts } = choice.region;
+    // What is known of a region is known of its nodes as they are.
+    if (![...cuts.keys()].some((id) => touched.has(id))) return choice;
+    const region = { ...choice.region, cuts: new Map([...cuts].filter(([id]) => !merges.has(id))) };
+    return choice.inner ? { ...choice, region, inner: choice.inner.map(without) } : { ...choice, region };
   };
   return { graph: { ...graph, nodes }, choices: choices.map(without) };
 }

@@ -371,7 +371,8 @@ function replaceRegions(graph: Graph, choices: readonly Choice[], build: BuildLo
   const index = indexGraph(graph);
   const firstOf = ({ region }: Choice): number =>
     index.definedAt.get([...region.cuts.keys()][0] as ValueId) ?? 0;
-  const nodes: (readonly Node[])[] = graph.nodes.map((node) => [node]);
+  /** At every position what stands there: a node, or a loop with what finishes what it carries, or nothing. */
+  const nodes: (Node | readonly Node[])[] = [...graph.nodes];
   const positions = new Map(index.definedAt);
   for (const choice of [...choices].sort((a, b) => firstOf(a) - firstOf(b))) {
     const arrangement = arrangeAt(
@@ -382,11 +383,12 @@ function replaceRegions(graph: Graph, choices: readonly Choice[], build: BuildLo
     invariant(arrangement !== undefined, 'a chosen region is not convex');
     const { first, last, before, inside, after } = arrangement;
     const { loop, finish } = build(index, choice, inside);
-    const order = [...before.map((node) => [node]), [loop, ...finish], ...after.map((node) => [node])];
+    const order = [...before, [loop, ...finish], ...after];
     for (let position = first; position <= last; position++) {
       const placed = order[position - first] ?? [];
       nodes[position] = placed;
-      for (const { id } of placed.flatMap(definedBy)) positions.set(id, position);
+      for (const node of 'kind' in placed ? [placed] : placed)
+        for (const { id } of definedBy(node)) positions.set(id, position);
     }
   }
   return { ...graph, nodes: nodes.flat() };

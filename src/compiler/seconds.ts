@@ -87,6 +87,8 @@ interface Seen extends TensorType {
 class Walk {
   readonly calls: Call[] = [];
   readonly #values = new Map<ValueId, Seen>();
+  /** By what the work of a call depends on: equal layers do the same. */
+  readonly #works = new Map<string, CallWork>();
 
   know(id: ValueId, shape: readonly number[], dtype: TensorType['dtype']): void {
     this.#values.set(id, { shape, dtype, layout: contiguous(shape) });
@@ -137,7 +139,15 @@ class Walk {
     const target = this.#value(into);
     const out = { shape: evalShape(node.shape, bindings), dtype: node.dtype };
     const layouts = [...seen.map(({ layout }) => layout), target.layout];
-    return workOfCall(opDef(node.op), seen, evalAttrs(node.attrs, bindings), out, layouts, scratch.length);
+    const attrs = evalAttrs(node.attrs, bindings);
+    const texts = layouts.map(({ shape, strides }) => `${shape.join()} ${strides.join()}`);
+    const key = `${node.op} ${JSON.stringify(attrs)} ${out.shape.join()} ${texts.join(';')} ${scratch.length}`;
+    let work = this.#works.get(key);
+    if (!work) {
+      work = workOfCall(opDef(node.op), seen, attrs, out, layouts, scratch.length);
+      this.#works.set(key, work);
+    }
+    return work;
   }
 
   #value(id: ValueId): Seen {

@@ -1,4 +1,3 @@
-import { produce } from 'immer';
 import { type Dim, mulDims, sameShape } from '../ir/dims.ts';
 import type { Graph, Node, OpNode, TensorType, ValueId } from '../ir/node.ts';
 import { definedBy, operandsOf } from '../ir/node.ts';
@@ -20,28 +19,27 @@ function mergeEqual(graph: Graph): Graph {
   const known = new Map<string, ValueId>();
   const replaced = new Map<ValueId, ValueId>();
   const final = (id: ValueId): ValueId => replaced.get(id) ?? id;
-  return produce(graph, (draft) => {
-    const kept: Node[] = [];
-    for (const node of graph.nodes) {
-      if (node.kind === 'loop') {
-        for (const result of definedBy(node)) types.set(result.id, result);
-        kept.push(node);
-        continue;
-      }
-      const read = collapseView({ ...node, operands: node.operands.map(final) }, nodes);
-      types.set(node.id, read);
-      const same = unchangedBy(read, types) ?? known.get(identity(read));
-      if (same !== undefined) {
-        replaced.set(node.id, same);
-        continue;
-      }
-      known.set(identity(read), read.id);
-      nodes.set(read.id, read);
-      kept.push(read);
+  const kept: Node[] = [];
+  for (const node of graph.nodes) {
+    if (node.kind === 'loop') {
+      for (const result of definedBy(node)) types.set(result.id, result);
+      kept.push(node);
+      continue;
     }
-    draft.nodes = kept as typeof draft.nodes;
-    for (const output of draft.outputs) output.value = final(output.value);
-  });
+    const read = collapseView({ ...node, operands: node.operands.map(final) }, nodes);
+    types.set(node.id, read);
+    const text = identity(read);
+    const same = unchangedBy(read, types) ?? known.get(text);
+    if (same !== undefined) {
+      replaced.set(node.id, same);
+      continue;
+    }
+    known.set(text, read.id);
+    nodes.set(read.id, read);
+    kept.push(read);
+  }
+  const outputs = graph.outputs.map(({ name, value }) => ({ name, value: final(value) }));
+  return { ...graph, nodes: kept, outputs };
 }
 
 /** Two ops with the same text compute the same value. Hints keep apart what the author asked to treat differently. */

@@ -1,7 +1,6 @@
-import { produce } from 'immer';
 import { invariant, UserError } from '../errors.ts';
 import { type Bindings, type Dim, evalDim, printShape, type Shape, substituteDim } from '../ir/dims.ts';
-import { type Graph, type OpNode, operandsOf, type TensorType, type ValueId } from '../ir/node.ts';
+import type { Graph, GraphInput, GraphParam, OpNode, TensorType, ValueId } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import { ShapeError } from '../ir/ops/op.ts';
 import { mapAttrDims } from './attrs.ts';
@@ -25,32 +24,24 @@ export function specialise(graph: Graph, bindings: Bindings): Graph {
     return bound;
   };
   const types = new Map<ValueId, TensorType>();
-  return produce(graph, (draft) => {
-    draft.dims = [];
-    for (const [kind, list] of [
-      ['input', draft.inputs],
-      ['parameter', draft.params],
-    ] as const) {
-      for (const value of list) {
-        value.shape = bind(value.shape as Shape, `${kind} ${value.id}`);
-        types.set(value.id, { shape: value.shape, dtype: value.dtype });
-      }
-    }
-    for (const [index, node] of graph.nodes.entries()) {
-      invariant(node.kind === 'op', () => `specialise runs before there are loops, got ${node.id}`);
-      const shape = bind(node.shape, `${node.op} ${node.id}`);
-      const attrs = mapAttrDims(node.attrs, (dim) => evalDim(dim, used));
-      const operands = operandsOf(node).map((id) => types.get(id) as TensorType);
-      checkFit(node, operands, attrs, used);
-      types.set(node.id, { shape, dtype: node.dtype });
-      draft.nodes[index] = {
-        ...node,
-        shape,
-        attrs,
-        symbolic: node.symbolic ?? node.shape,
-      } as (typeof draft.nodes)[number];
-    }
+  const bound = <T extends GraphInput | GraphParam>(kind: string, values: readonly T[]): T[] =>
+    values.map((value) => {
+      const shape = bind(value.shape, `${kind} ${value.id}`);
+      types.set(value.id, { shape, dtype: value.dtype });
+      return { ...value, shape };
+    });
+  const inputs = bound('input', graph.inputs);
+  const params = bound('parameter', graph.params);
+  const nodes = graph.nodes.map((node): OpNode => {
+    invariant(node.kind === 'op', () => `specialise runs before there are loops, got ${node.id}`);
+    const shape = bind(node.shape, `${node.op} ${node.id}`);
+    const attrs = mapAttrDims(node.attrs, (dim) => evalDim(dim, used));
+    const operands = node.operands.map((id) => types.get(id) as TensorType);
+    checkFit(node, operands, attrs, used);
+    types.set(node.id, { shape, dtype: node.dtype });
+    return { ...node, shape, attrs, symbolic: node.symbolic ?? node.shape };
   });
+  return { ...graph, dims: [], inputs, params, nodes };
 }
 
 /**

@@ -59,7 +59,7 @@ export const fits = ({ peak, oversized }: State, budget: number): boolean =>
 
 /** Lowers a graph and runs its steps on a counter. The figures are those of `estimate(lower(graph))`. */
 export function analyse(graph: Graph, cap: number): State {
-  const outer = inputPlaces(graph);
+  const outer = placesOfInputs(graph);
   const around = { fresh: numbered(), sketched: true, bindings: {} };
   const reads = readsIn(graph.nodes, outputsOf(graph));
   // What is freed before anything runs counts for the peak, and nowhere else.
@@ -83,6 +83,18 @@ export function analyse(graph: Graph, cap: number): State {
   const { indirect } = block;
   const places = [outer, block.places];
   return count({ graph, around, sizes, indirect, given }, block.groups, live, places, cap);
+}
+
+const known = new WeakMap<Graph['params'], { readonly inputs: Graph['inputs']; readonly places: Places }>();
+
+/** A graph with loops shares its inputs and parameters with the graph without: they are placed once. */
+function placesOfInputs(graph: Graph): Places {
+  const { inputs, params } = graph;
+  const last = known.get(params);
+  if (last?.inputs === inputs) return last.places;
+  const places = inputPlaces(graph);
+  known.set(params, { inputs, places });
+  return places;
 }
 
 /** The body of the loop at a position of a graph, on top of all that is alive around it. */

@@ -60,6 +60,7 @@ const degree = (monomial: string): number => (monomial === '' ? 0 : monomial.spl
 export const canonicalDim = (dim: Dim): Dim => (typeof dim === 'number' ? dim : print(parse(dim)));
 
 export function addDims(...dims: readonly Dim[]): Dim {
+  if (dims.every((dim) => typeof dim === 'number')) return dims.reduce((a, b) => a + b, 0);
   const sum: Polynomial = new Map();
   for (const dim of dims)
     for (const [monomial, coefficient] of parse(dim)) accumulate(sum, monomial, coefficient);

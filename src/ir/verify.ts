@@ -134,12 +134,18 @@ function verifyGraph(
   return values;
 }
 
+/** The types of operands with which a node without named dimensions is sound: passes leave most nodes as they are. */
+const sound = new WeakMap<OpNode, readonly (TensorType | undefined)[]>();
+
 function verifyOp(
   node: OpNode,
   values: ReadonlyMap<ValueId, TensorType>,
   dims: ReadonlySet<string>,
   context: Context,
 ): void {
+  const types = node.operands.map((id) => values.get(id));
+  const known = dims.size === 0 ? sound.get(node) : undefined;
+  if (known?.every((type, i) => type === types[i])) return;
   const operands = node.operands.map((id, i) => {
     let type = typeOf(id, values, node.id, context);
     for (const part of node.reads ?? [])
@@ -166,6 +172,7 @@ function verifyOp(
   if (node.symbolic && node.symbolic.length !== node.shape.length) {
     fail(`${node.id}: symbolic shape ${printShape(node.symbolic)} has another rank`, context());
   }
+  if (dims.size === 0) sound.set(node, types);
 }
 
 /** The type of a part of an operand. */

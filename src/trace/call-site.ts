@@ -59,13 +59,24 @@ function pathOf(file: string): string {
 
 const known = new Map<string, CallSite>();
 
+/** Frames of the library above its callers: mostly few, seldom as many as the second. */
+const DEPTHS = [8, 30] as const;
+
 /** The innermost frame on the stack that is not the library's; `undefined` when there is none. */
 export function callSite(): CallSite | undefined {
+  for (const depth of DEPTHS) {
+    const site = callSiteWithin(depth);
+    if (site) return site;
+  }
+  return undefined;
+}
+
+function callSiteWithin(depth: number): CallSite | undefined {
   const previous = Error.prepareStackTrace;
   const limit = Error.stackTraceLimit;
   let frame: NodeJS.CallSite | undefined;
   try {
-    Error.stackTraceLimit = 30;
+    Error.stackTraceLimit = depth;
     Error.prepareStackTrace = (_error, frames) => {
       frame = frames.find((candidate) => isAuthors(candidate.getFileName()));
       return '';
@@ -103,9 +114,13 @@ export function errorSite(error: unknown): CallSite | undefined {
 /** `file:line:column` at the end of a printed stack frame. */
 const FRAME = /\(?((?:file:\/\/|https?:\/\/|\/)[^\n()]*?):(\d+):(\d+)\)?\s*$/;
 
+const authors = new Map<string, boolean>();
+
 function isAuthors(file: string | null | undefined): boolean {
   if (!file || file.startsWith('node:')) return false;
-  return !pathOf(file).startsWith(LIBRARY);
+  const known = authors.get(file) ?? !pathOf(file).startsWith(LIBRARY);
+  authors.set(file, known);
+  return known;
 }
 
 function locate(raw: Position, frame: NodeJS.CallSite, previous: typeof Error.prepareStackTrace): CallSite {
