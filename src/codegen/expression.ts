@@ -28,8 +28,19 @@ function terms(dim: Dim): Term[] {
   return [...found.filter((term) => !term.negative), ...found.filter((term) => term.negative)];
 }
 
+const written = new WeakMap<readonly Frame[], Map<Dim, Dim>>();
+
 /** A dimension in the variables of the loops around it, with `start + length` written as the stop variable. */
 function inVariables(dim: Dim, frames: readonly Frame[]): Dim {
+  if (typeof dim === 'number') return dim;
+  let known = written.get(frames);
+  if (!known) written.set(frames, (known = new Map()));
+  const found = known.get(dim) ?? replaced(dim, frames);
+  known.set(dim, found);
+  return found;
+}
+
+function replaced(dim: Dim, frames: readonly Frame[]): Dim {
   const replacements: Record<string, Dim> = {};
   for (const { loop, names } of frames) {
     replacements[loop.start] = names.start;

@@ -47,13 +47,13 @@ export function chooseNames(program: Program, sizes: readonly string[] = []): Na
   const nameLoops = (steps: readonly Step[], around: ReadonlySet<string>): void => {
     for (const step of steps) {
       if (step.kind !== 'loop') continue;
-      const names = loopNames(step.loop, around);
+      const names = loopNames(step.loop, (name) => taken.has(name) || around.has(name));
       loops.set(step.loop.id, names);
       const inside = [names, ...names.halos].flatMap(({ start, stop }) => [start, stop]);
       nameLoops(step.steps, new Set([...around, ...inside, names.length]));
     }
   };
-  nameLoops(program.steps, taken);
+  nameLoops(program.steps, new Set());
   return { values, loops };
 }
 
@@ -63,17 +63,17 @@ function firstFree(wanted: string, taken: ReadonlySet<string>): string {
   return name;
 }
 
-function loopNames(loop: LoopNode, taken: ReadonlySet<string>): LoopNames {
+function loopNames(loop: LoopNode, isTaken: (name: string) => boolean): LoopNames {
   const base = loop.length.replace(/_?\d+$/, '') || loop.length;
   for (let n = 1; ; n++) {
     const suffix = n === 1 ? '' : `_${n}`;
     const names = { start: `${base}0${suffix}`, stop: `${base}1${suffix}`, length: `${base}${suffix}` };
-    if (taken.has(names.start) || taken.has(names.stop) || taken.has(names.length)) continue;
+    if (isTaken(names.start) || isTaken(names.stop) || isTaken(names.length)) continue;
     const halos = loop.halos.map((_, i) => {
       const which = `${i === 0 ? '' : i + 1}${suffix}`;
       return { start: `${base}From${which}`, stop: `${base}To${which}` };
     });
-    if (halos.some(({ start, stop }) => taken.has(start) || taken.has(stop))) continue;
+    if (halos.some(({ start, stop }) => isTaken(start) || isTaken(stop))) continue;
     return { ...names, halos };
   }
 }
