@@ -5,7 +5,7 @@ import type { Plan } from '../ir/plan.ts';
 import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
 import { fuse } from './fuse.ts';
-import { lower } from './lower.ts';
+import { lowerWhole } from './lower-whole.ts';
 import { order } from './order.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
 import { smallestPeak } from './select.ts';
@@ -135,7 +135,7 @@ class Probe {
 
   unchunked(length: number): number {
     return this.#known(this.#unchunked, length, false, () => {
-      const program = lower(this.graphAt(length), {}, { inPlace: false });
+      const program = lowerWhole(this.graphAt(length));
       const { peakBytes, largestStorageBytes } = estimate(program);
       return largestStorageBytes <= this.#cap ? peakBytes : Number.POSITIVE_INFINITY;
     });

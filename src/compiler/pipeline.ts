@@ -8,8 +8,10 @@ import { budgetBytes } from './budget.ts';
 import type { CostModel, Weights } from './cost-model.ts';
 import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
+import { foldMasks } from './fold-masks.ts';
 import { fuse } from './fuse.ts';
 import { lower } from './lower.ts';
+import { lowerWhole } from './lower-whole.ts';
 import { assignOffsets } from './offsets.ts';
 import { order } from './order.ts';
 import type { Chosen } from './recompute.ts';
@@ -74,7 +76,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const bound = graphPass('specialise', () => specialise(graph, options.dims));
   const simple = graphPass('simplify', () => simplify(bound));
   const whole = options.fuse === false ? simple : graphPass('fuse', () => fuse(simple));
-  const unchunkedProgram = pass('lower unchunked', () => lower(whole, {}, { inPlace: false }));
+  const unchunkedProgram = pass('lower unchunked', () => lowerWhole(whole));
   const unchunked = pass('estimate', () => estimate(unchunkedProgram));
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
   const apart = graphPass('separate norms', () => separateNorms(whole, options));
@@ -95,7 +97,8 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const { graph: searched, choices } = chosen;
   const chunked = graphPass('place loops', () => placeLoops(searched, choices));
   const complete = pass('lower', () => lower(chunked));
-  const program = pass('skip masked', () => skipMasked(complete));
+  const narrowed = pass('skip masked', () => skipMasked(complete));
+  const program = pass('fold masks', () => foldMasks(narrowed));
   const planned = pass('estimate planned', () => estimate(program));
   const summary = pass('report', () =>
     reportLoops(

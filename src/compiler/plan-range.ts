@@ -8,8 +8,10 @@ import { chunkRules, chunkSizes, type Limits, type RuledProgram } from './chunk-
 import type { Weights } from './cost-model.ts';
 import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
+import { foldMasks } from './fold-masks.ts';
 import { fuse } from './fuse.ts';
 import { lower } from './lower.ts';
+import { lowerWhole } from './lower-whole.ts';
 import { order } from './order.ts';
 import { checkCap, type PlanOptions, timePasses } from './pipeline.ts';
 import type { Interval } from './polynomial.ts';
@@ -53,7 +55,7 @@ export function planRange(graph: Graph, options: RangeOptions): RangePlan {
   const symbolic = options.fuse === false ? simple : graphPass('fuse', () => fuse(simple));
   checkInputs(symbolic, name);
   const written = pass('specialise', () => new RangeGraph(symbolic, interval));
-  const unchunkedAt = (size: number) => estimate(lower(written.at(size), {}, { inPlace: false }));
+  const unchunkedAt = (size: number) => estimate(lowerWhole(written.at(size)));
   const unchunked = pass('estimate', () => unchunkedAt(to));
   const lowest = unchunkedAt(from);
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
@@ -79,7 +81,7 @@ export function planRange(graph: Graph, options: RangeOptions): RangePlan {
   const planned = pass('estimate planned', () => estimate(program, at(to)));
   const summary = pass('report', () => report(placed, ruled, at(to), cap, costModel.weights));
   const seconds = pass('predict time', () => ({
-    unchunked: programSeconds(lower(written.at(to), {}, { inPlace: false }), costModel),
+    unchunked: programSeconds(lowerWhole(written.at(to)), costModel),
     planned: programSeconds(program, costModel, at(to)),
   }));
   const peakAt = (size: number): number => estimate(program, at(size)).peakBytes;
@@ -164,7 +166,7 @@ function report(
   const whole = graphs.at(bindings[graphs.interval.name] as number);
   const bound = choices.map(inNumbers);
   const chunked = placeLoops(whole, bound);
-  const program = skipMasked(lower(chunked));
+  const program = foldMasks(skipMasked(lower(chunked)));
   return reportLoops(
     { program, choices: bound, unchunked: analyse(whole, cap), planned: analyse(chunked, cap) },
     weights,

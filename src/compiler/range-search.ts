@@ -5,6 +5,7 @@ import type { Program } from '../ir/program.ts';
 import { verify } from '../ir/verify.ts';
 import { BudgetError } from './budget.ts';
 import { LeastBytes } from './chunk-rules.ts';
+import { foldMasks } from './fold-masks.ts';
 import { lower } from './lower.ts';
 import { freshNames } from './names.ts';
 import type { Interval } from './polynomial.ts';
@@ -165,6 +166,6 @@ function place(graphs: RangeGraph, chosen: readonly Choice[]): PlacedLoops {
   const loops = placeLoops(symbolic, choices);
   const graph = { ...loops, dims: [...loops.dims, ...Object.keys(planned)] };
   verify(graph);
-  const program = skipMasked(lower(graph, witness(graph, interval)));
+  const program = foldMasks(skipMasked(lower(graph, witness(graph, interval))));
   return { graphs, choices, planned, graph, program, least: new LeastBytes(program, interval) };
 }

@@ -333,11 +333,11 @@ export abstract class BaseDevice<Handle> implements Device {
     this.#timed(name, bound.out, () => own.convolve(bound));
   }
 
-  #softmax(own: TunedKernels<BoundView<Handle>>, { out, x }: SoftmaxRows<StorageView>): void {
+  #softmax(own: TunedKernels<BoundView<Handle>>, { out, x, seen }: SoftmaxRows<StorageView>): void {
     this.#mustBeOpen();
-    const name = 'softmax';
+    const name = seen === undefined ? 'softmax' : 'causalSoftmax';
     if (!sameView(toView3(x.layout), toView3(out.layout))) noOverwriting(name, out, [x]);
-    const rows = { out: this.#bound(name, out), x: this.#bound(name, x) };
+    const rows = { out: this.#bound(name, out), x: this.#bound(name, x), seen };
     if (isEmpty(rows.out)) return;
     this.calls.tuned++;
     this.#timed(name, rows.out, () => own.softmax?.(rows));

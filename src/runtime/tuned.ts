@@ -50,6 +50,11 @@ export interface Convolution<View> {
 export interface SoftmaxRows<View> {
   readonly out: View;
   readonly x: View;
+  /**
+   * Of causal masks: how many elements row 0 of a plane sees, each row one more than the row before, none less than 0. All
+   * others count as the lowest finite number, whatever they are. Absent: rows see all of their elements.
+   */
+  readonly seen?: number | undefined;
 }
 
 /** Layer normalisation over the last of three axes, or with no bias RMS normalisation; `out` may be the view `x`. */

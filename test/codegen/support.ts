@@ -1,5 +1,7 @@
 import { estimate } from '../../src/compiler/estimate.ts';
+import { foldMasks } from '../../src/compiler/fold-masks.ts';
 import { lower } from '../../src/compiler/lower.ts';
+import { lowerWhole } from '../../src/compiler/lower-whole.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
 import type { NodeCut } from '../../src/ir/flow.ts';
 import { loopSizes } from '../../src/ir/loop.ts';
@@ -22,8 +24,8 @@ export function planOf(unchunkedText: string, chunkedText: string, dims: Record<
   const whole = parseGraph(unchunkedText);
   verify(graph);
   verify(whole);
-  const program = lower(graph);
-  const unchunkedProgram = lower(whole, {}, { inPlace: false });
+  const program = foldMasks(lower(graph));
+  const unchunkedProgram = lowerWhole(whole);
   const planned = estimate(program);
   const unchunked = estimate(unchunkedProgram);
   const saved = unchunked.peakBytes - planned.peakBytes;
@@ -228,6 +230,7 @@ export function everyOp(): Plan {
     'full_: f32[2, 2] = full() {shape: [2, 2], value: -0.5}',
     'constant_: f32[3] = constant() {shape: [3], values: [1, -0.25, 0.000001]}',
     'causalMask_: f32[4, 4] = causalMask(matmul_) {rowStart: 0, columnStart: 1}',
+    'causalSoftmax_: f32[4, 4] = causalSoftmax(matmul_) {rowStart: 0, columnStart: 1}',
     'rotary_: f32[4, 4] = rotary(matmul_, part, part) {interleaved: true}',
     'clamp_: f32[4, 6] = clamp(x) {min: -1, max: 0.5}',
     'leakyRelu_: f32[4, 6] = leakyRelu(x) {slope: 0.2}',

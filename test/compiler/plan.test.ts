@@ -207,6 +207,7 @@ describe('plan', () => {
         "place loops",
         "lower",
         "skip masked",
+        "fold masks",
         "estimate planned",
         "report",
         "predict time",

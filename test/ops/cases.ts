@@ -130,6 +130,23 @@ const softmaxCases: OpCase[] = [
   make('softmax', [operand([4, 9], 'masked')], { axis: 1 }),
 ];
 
+const causalSoftmaxCases: OpCase[] = (
+  [
+    [[1, 1], 0, 0],
+    [[5, 5], 0, 0],
+    [[2, 3, 4, 9], 5, 2],
+    [[2, 1, 3, 2, 4], 1, 0],
+    // Rows that see no column.
+    [[2, 3, 6], 0, 4],
+    [[2, 3, 3], 0, 1],
+    [[3, 1030], 1000, 0],
+  ] as const
+).map(([shape, rowStart, columnStart]) => make('causalSoftmax', [operand(shape)], { rowStart, columnStart }));
+
+const causalSoftmaxEdges: OpCase[] = (['extreme', 'equal', 'masked'] as const).map((kind) =>
+  make('causalSoftmax', [operand([7, 19], kind)], { rowStart: 6, columnStart: 0 }),
+);
+
 const reduceCases = ['sum', 'mean', 'amax', 'amin'].flatMap((op) => [
   ...[[7], [3, 129], [2, 3, 5], [2, 3, 4, 5]].flatMap((shape) =>
     shape.map((_, axis) => make(op, [operand(shape)], { axis, keepdims: axis % 2 === 0 })),
@@ -457,6 +474,8 @@ export const cases: readonly OpCase[] = [
   make('causalMask', [operand([5, 5])], { rowStart: 0, columnStart: 0 }),
   make('causalMask', [operand([2, 3, 4, 9])], { rowStart: 5, columnStart: 2 }),
   make('causalMask', [operand([2, 3, 6])], { rowStart: 0, columnStart: 4 }),
+  ...causalSoftmaxCases,
+  ...causalSoftmaxEdges,
   ...rotaryCases,
   ...unaryCases('clamp', { min: -0.1, max: 1.5 }),
   make('clamp', [operand([9], 'integers')], { min: -5, max: 100 }),

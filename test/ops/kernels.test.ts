@@ -208,6 +208,7 @@ describe.each(testBackends)('kernels on %s', (backend) => {
       layerNormalise: [x, x, row, row],
       rmsNorm: [x, row],
       causalMask: [x],
+      causalSoftmax: [x],
       rotary: [even, table, table],
       sum: [x],
       mean: [x],

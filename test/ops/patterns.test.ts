@@ -164,6 +164,11 @@ describe('shapes and access patterns', () => {
       "causalMask([8, N, N])
         f32[8, N, N]   a row column -> a row column [row from rowStart] [column from columnStart]"
     `);
+    expect(show('causalSoftmax', [f32(8, 'N', 'N')])).toMatchInlineSnapshot(`
+      "causalSoftmax([8, N, N])
+        f32[8, N, N]   a row column! -> a row column! [row from rowStart] [column from columnStart]
+        scratch [8, N], [8, N]"
+    `);
     expect(show('rotary', [f32(8, 'N', 64), f32('N', 32), f32('N', 32)])).toMatchInlineSnapshot(`
       "rotary([8, N, 64], [N, 32], [N, 32])
         f32[8, N, 64]   a position channel!, position pair!, position pair! -> a position channel!"

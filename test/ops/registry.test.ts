@@ -46,6 +46,8 @@ describe('operands that do not fit', () => {
       refusal('embedding', [f32('N'), i32('N')]),
       refusal('constant', [], { shape: [2, 2], values: [1, 2, 3] }),
       refusal('causalMask', [f32('N')]),
+      refusal('causalSoftmax', [f32('N')]),
+      refusal('causalSoftmax', [f32(2, 3), f32(2, 3)]),
       refusal('rotary', [f32('N', 7), f32('N', 3), f32('N', 3)]),
       refusal('rotary', [f32('N', 8), f32('N', 4), f32('N', 8)]),
       refusal('conv2d', [f32('N', 3, 8, 8)], windows),
@@ -99,6 +101,8 @@ describe('operands that do not fit', () => {
       ShapeError: embedding: expected a table [ids, width], got [N]
       ShapeError: constant: [2, 2] has 4 elements, got 3 values
       ShapeError: causalMask: expected scores [..., rows, columns], got [N]
+      ShapeError: causalMask: expected scores [..., rows, columns], got [N]
+      ShapeError: causalSoftmax: expected 1 operand, got 2
       ShapeError: rotary: expected [..., positions, channels] with an even number of channels, got [N, 7]
       ShapeError: rotary: expected cos and sin [N, 4] for [N, 8], got [N, 8]
       ShapeError: conv2d: expected an input, a weight and perhaps a bias, got 1 operands

@@ -24,6 +24,11 @@ const FITTED: Tolerance = {
   absolute: 4e-7,
   why: 'a polynomial fitted to 1e-7 evaluated in float32',
 };
+const EXP_OF_DIFFERENCES: Tolerance = {
+  relative: 3e-5,
+  absolute: 1e-8,
+  why: 'exp of differences, whose rounding the exponential magnifies',
+};
 const SUMMED: Tolerance = {
   relative: 1e-6,
   absolute: 0,
@@ -68,11 +73,8 @@ const TOLERANCE: Readonly<Record<string, Tolerance>> = {
   sin: { ...FITTED, absolute: 1.5e-6, why: 'angles up to 1e4: π/2 in three parts of float32' },
   cos: { ...FITTED, absolute: 1.5e-6, why: 'as sin' },
   erf: FITTED,
-  softmax: {
-    relative: 3e-5,
-    absolute: 1e-8,
-    why: 'exp of differences, whose rounding the exponential magnifies',
-  },
+  softmax: EXP_OF_DIFFERENCES,
+  causalSoftmax: EXP_OF_DIFFERENCES,
   logSoftmax: { relative: 4e-6, absolute: 1e-6, why: 'a difference of a difference and a logarithm' },
   geglu: { ...ELEMENTARY, absolute: 6e-6, why: 'as gelu, times a factor up to 3' },
   fused: { relative: 1e-5, absolute: 6e-6, why: 'as its parts, which sums may cancel' },

@@ -162,6 +162,114 @@ describe.each(MODES.filter(({ options }) => testBackends.includes(options.backen
       }
     });
 
+    /** The mask and softmax in one call, into a new tensor or into `into`. */
+    const causal = (x: Tensor, rowStart: number, into?: Tensor): Tensor => {
+      const scratch = [0, 1].map(() => device.alloc(x.shape.slice(0, -1)));
+      const out = k.causalSoftmax(x, { rowStart, into: into ?? device.alloc(x.shape), scratch });
+      for (const one of scratch) one.free();
+      return out;
+    };
+    const same = (a: Uint32Array, b: Uint32Array): boolean =>
+      a.length === b.length && a.every((word, i) => word === b[i]);
+    const apart = (x: Tensor, rowStart: number): Promise<Uint32Array> =>
+      bits(softmax(k.causalMask(x, { rowStart, into: device.alloc(x.shape) })));
+
+    it.each<[number[], number[]]>([
+      [
+        [1, 1, 1],
+        [-1, 0, 1],
+      ],
+      [
+        [2, 3, 2],
+        [-2, 0, 1],
+      ],
+      [
+        [1, 7, 7],
+        [-3, 0, 2, 6],
+      ],
+      [
+        [3, 5, 15],
+        [-7, -1, 9, 12],
+      ],
+      [
+        [2, 33, 63],
+        [0, 29, 30, 31],
+      ],
+      [
+        [1, 129, 257],
+        [0, 100],
+      ],
+      [
+        [4, 32, 300],
+        [0, 268],
+      ],
+      [
+        [2, 3, 4, 9],
+        [-1, 3],
+      ],
+    ])('masks what rows do not see without a call and changes no bit: %j', async (shape, starts) => {
+      const size = shape.reduce((a, b) => a * b, 1);
+      const rank: number = shape.length;
+      const order = [rank - 1, ...shape.keys()].slice(0, rank);
+      for (const rowStart of starts) {
+        for (const data of [random(size), new Float32Array(size).fill(LOWEST), new Float32Array(size)]) {
+          const x = device.upload(data, shape);
+          const want = await apart(x, rowStart);
+          const tuned = device.calls.tuned;
+          const gpujs = device.calls.gpujs;
+          expect(same(await bits(causal(x, rowStart)), want)).toBe(true);
+          expect(device.calls).toEqual({ tuned: tuned + 1, gpujs });
+          // Rows next to each other, then from an operand laid out otherwise, then over it.
+          const turned = (): Tensor =>
+            k
+              .copy(x.permute(order), { into: device.alloc(order.map((axis) => shape[axis] as number)) })
+              .permute([...shape.keys()].map((axis) => (axis + 1) % rank));
+          expect(same(await bits(causal(turned(), rowStart)), want)).toBe(true);
+          const over = turned();
+          expect(same(await bits(causal(over, rowStart, over)), want)).toBe(true);
+          expect(same(await bits(causal(x, rowStart, x)), want)).toBe(true);
+        }
+      }
+    });
+
+    it('masks rows whose elements are no finite numbers as apart', async () => {
+      // WGSL lets adapters assume that there are none.
+      if (device.backend === 'webgpu') return;
+      const [rows, length] = [6, 11];
+      for (const extreme of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+        for (const at of [0, 3, 8]) {
+          const data = random(rows * length).map((value, i) => (i % length === at ? extreme : value));
+          const lowest = data.map((value, i) => (i % length < at ? Number.NEGATIVE_INFINITY : value));
+          for (const each of [data, lowest]) {
+            const x = device.upload(each, [rows, length]);
+            const masked = k.causalMask(x, { rowStart: 2, into: device.alloc([rows, length]) });
+            expect(await device.read(causal(x, 2))).toEqual(await device.read(softmax(masked)));
+          }
+        }
+      }
+    });
+
+    it('gives a row of a causal softmax the bits that it has in any chunk of rows and of columns', async () => {
+      const [planes, rows, length] = [3, 41, 47];
+      const x = device.upload(random(planes * rows * length), [planes, rows, length]);
+      const whole = await bits(causal(x, 2));
+      for (const [from, to] of [
+        [0, 1],
+        [7, 19],
+        [30, 41],
+      ] as const) {
+        // The last row sees this many.
+        for (const columns of [to + 2, length]) {
+          const part = await bits(causal(x.slice(1, from, to).slice(2, 0, columns), from + 2));
+          for (let at = 0; at < part.length; at++) {
+            const [plane, rest] = [Math.floor(at / ((to - from) * columns)), at % ((to - from) * columns)];
+            const [row, column] = [Math.floor(rest / columns), rest % columns];
+            expect(part[at]).toBe(whole[(plane * rows + from + row) * length + column]);
+          }
+        }
+      }
+    });
+
     it('does not overflow', async () => {
       const large = await device.read(softmax(device.upload([3e38, -3e38, 3e38, 0, 0], [1, 5])));
       expect([...large]).toEqual([0.5, 0, 0.5, 0, 0]);

@@ -6,7 +6,7 @@ import { axes, axisNames, count, numberAttr, take } from './support.ts';
 /** The lowest finite float32: what masked scores become. */
 export const LOWEST_F32 = -3.4028234663852886e38;
 
-const causalMask: OpDef = {
+export const causalMask: OpDef = {
   name: 'causalMask',
   summary: 'the lowest finite number where the column lies after the row',
   defaults: { rowStart: 0, columnStart: 0 },

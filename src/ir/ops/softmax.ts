@@ -1,7 +1,12 @@
 import type { Shape } from '../dims.ts';
+import type { Attrs } from '../node.ts';
 import { pattern } from '../pattern.ts';
+import { causalMask } from './mask.ts';
 import type { OpDef } from './op.ts';
 import { axes, axisAttr, axisNames, count, forEachLine, markWhole, numberAttr, take } from './support.ts';
+
+/** For an element of a line, its exponential above all. */
+const FLOPS = 20;
 
 /** `finish` makes the result from an element less the maximum of its line, and the sum of exponentials of such. */
 const overLines = (
@@ -24,7 +29,7 @@ const overLines = (
       out.shape,
     );
   },
-  flops: (_operands, _attrs, out) => 20 * count(out.shape),
+  flops: (_operands, _attrs, out) => FLOPS * count(out.shape),
   // Elements are read a last time when the maximum and the sum of their line are known.
   inPlace: [0],
   /** Maximum and sum of every line. */
@@ -50,11 +55,52 @@ const overLines = (
   },
 });
 
+const softmax = overLines(
+  'softmax',
+  'exponentials along an axis, scaled to sum 1',
+  (shifted, sum) => Math.exp(shifted) / sum,
+);
+
+const alongColumns = (shape: Shape): Attrs => ({ axis: shape.length - 1 });
+
+/** Elements that rows see of theirs: those up to column `row + rowStart − columnStart`. */
+function seenElements(attrs: Attrs, shape: Shape): number {
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  const diagonal = numberAttr(attrs, 'rowStart') - numberAttr(attrs, 'columnStart');
+  let seen = 0;
+  for (let row = 0; row < rows; row++) seen += Math.max(0, Math.min(columns, row + diagonal + 1));
+  return count(shape.slice(0, -2)) * seen;
+}
+
+/** Made of what it does in one kernel: the mask, then softmax along its columns. */
+const causalSoftmax: OpDef = {
+  ...softmax,
+  name: 'causalSoftmax',
+  summary: 'softmax along the columns up to the row, 0 after it',
+  defaults: { rowStart: 0, columnStart: 0 },
+  infer(operands, attrs) {
+    take('causalSoftmax', operands, 1);
+    return causalMask.infer(operands, attrs);
+  },
+  access(operands, _attrs, out) {
+    const names = axes(axisNames(out.shape.length - 2), 'row column!');
+    return pattern(
+      `${names} -> ${names}`,
+      operands.map((operand) => operand.shape),
+      out.shape,
+      { starts: { row: 'rowStart', column: 'columnStart' } },
+    );
+  },
+  flops: (_operands, attrs, out) => FLOPS * seenElements(attrs, out.shape),
+  scratch: (operands, _attrs, out) => softmax.scratch?.(operands, alongColumns(out.shape), out) ?? [],
+  reference(operands, attrs, shape) {
+    const masked = causalMask.reference(operands, attrs, shape);
+    return softmax.reference([{ shape, data: masked }], alongColumns(shape), shape);
+  },
+};
+
 export const softmaxOps: readonly OpDef[] = [
-  overLines(
-    'softmax',
-    'exponentials along an axis, scaled to sum 1',
-    (shifted, sum) => Math.exp(shifted) / sum,
-  ),
+  softmax,
+  causalSoftmax,
   overLines('logSoftmax', 'logarithms of softmax along an axis', (shifted, sum) => shifted - Math.log(sum)),
 ];

@@ -16,6 +16,7 @@ export {
   sub,
   where,
 } from './binary.ts';
+export { causalSoftmax } from './causal-softmax.ts';
 export { concat } from './concat.ts';
 export { conv2d } from './conv.ts';
 export { convTranspose2d } from './conv-transpose.ts';

@@ -1,11 +1,9 @@
 import type { Layout } from '../../layout/layout.ts';
 import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
+import { LOWEST_F32 } from '../lowest.ts';
 import type { Tensor } from '../tensor.ts';
 import { append, axesOf, forEachFolded } from './fold.ts';
 import { expect, expectShape, type KernelOptions, printShape } from './options.ts';
-
-/** The lowest finite float32. */
-const LOWEST = -3.4028234663852886e38;
 
 const mask = defineKernel(
   function causalMask(this: KernelThis, a: KernelArray, diagonal: number, lowest: number): number {
@@ -39,7 +37,7 @@ export function causalMask(
         storage,
         layout: append(batches[i] as Layout, matrices[i] as Layout),
       })) as [Tensor['view'], Tensor['view']];
-      into.device.dispatch(mask, out, [source], [rowStart - columnStart, LOWEST]);
+      into.device.dispatch(mask, out, [source], [rowStart - columnStart, LOWEST_F32]);
     },
   );
   return into;

@@ -1,4 +1,5 @@
 import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
+import { LOWEST_F32 } from '../lowest.ts';
 import type { Tensor } from '../tensor.ts';
 import { expectShape, type KernelOptions } from './options.ts';
 import { expectImage, expectPlaces, forEachPlane, type Padding, type Pair, sidesOf } from './window.ts';
@@ -39,9 +40,6 @@ const largest = defineKernel(
   ['Number', ...new Array<'Integer'>(10).fill('Integer')],
 );
 
-/** The lowest finite float32. */
-const LOWEST = -3.4028234663852886e38;
-
 export interface PoolOptions extends KernelOptions {
   readonly kernel: Pair;
   readonly stride: Pair;
@@ -56,7 +54,7 @@ export function maxPool2d(
   const [, channels, rows, columns] = expectImage('maxPool2d', x);
   expectPlaces('maxPool2d', x, into, channels, kernel, { stride, padding, dilation });
   const [top, , left] = sidesOf(padding);
-  const scalars = [LOWEST, rows, columns, ...kernel, ...stride, top, left, ...dilation];
+  const scalars = [LOWEST_F32, rows, columns, ...kernel, ...stride, top, left, ...dilation];
   forEachPlane(into.view, x.view, (out, image) => {
     into.device.dispatch(largest, out, [image], scalars);
   });

@@ -185,7 +185,7 @@ export class WebasmDevice extends BaseDevice<number> {
           bias: bias && inMemory(bias),
         });
       },
-      softmax: ({ out, x }) => softmax.run({ out: inMemory(out), x: inMemory(x) }),
+      softmax: ({ out, x, seen }) => softmax.run({ out: inMemory(out), x: inMemory(x), seen }),
     };
   }
 

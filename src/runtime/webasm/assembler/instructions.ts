@@ -42,6 +42,7 @@ export const i32 = {
   and: binary(0x71),
   or: binary(0x72),
   min: (a: Int, b: Int): Value<'i32'> => value('i32', integer(a), integer(b), integer(i32.lt(a, b)), 0x1b),
+  max: (a: Int, b: Int): Value<'i32'> => value('i32', integer(b), integer(a), integer(i32.lt(a, b)), 0x1b),
   load: (address: Int, offset = 0): Value<'i32'> => value('i32', integer(address), 0x28, memory(2, offset)),
   store: (address: Int, what: Int, offset = 0): Code => [
     integer(address),
@@ -112,6 +113,10 @@ export const f32x4 = {
   mul: vectors(0xe6),
   sub: vectors(0xe5),
   div: vectors(0xe7),
+  /** All ones in the lanes where a = b. */
+  eq: vectors(0x41),
+  /** Signed integers as floats. */
+  convert: vectors(0xfa),
   /** (a, b): b where a < b, else a: one instruction, unlike a maximum that keeps NaN. */
   pmax: vectors(0xeb),
   constant: (lane: number): Vector =>

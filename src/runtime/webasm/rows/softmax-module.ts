@@ -1,13 +1,19 @@
 import { inlineMath } from '../../gpujs/webasm-math.ts';
+import { LOWEST_F32 } from '../../lowest.ts';
 import type { Code, Local, Value } from '../assembler/code.ts';
 import { count, f32x4, i32, i32x4, set, v128, when } from '../assembler/instructions.ts';
 import { type MemoryImport, type NewLocal, WasmModule } from '../assembler/module.ts';
 import { denseRow, type Place, type RowAccess, steppedRow } from './row-access.ts';
 
-/** Words of the parameter block: rows lie in planes of so many; addresses and strides in bytes, steps along a row in elements. */
+/**
+ * Words of the parameter block: rows lie in planes of so many; addresses and strides in bytes, steps along a row in elements. Row i
+ * of a plane sees `seen + i · seenStep` elements, as far as there are so many.
+ */
 const PARAMETERS = [
   'length',
   'rows',
+  'seen',
+  'seenStep',
   'x',
   'xPlane',
   'xRow',
@@ -47,7 +53,7 @@ export interface SoftmaxModuleOptions extends MemoryImport {
  *
  * A row takes three passes: its maximum; the exponentials, which are written and added up; their division by the sum. Element
  * i is added in lane i mod 4, however far the elements are apart, so zeros at the end of a row leave the sum as it is without
- * them.
+ * them. Elements that a row does not see are not read, and cost no more than the zeros that are written for them.
  */
 export function softmaxModule({ block, dense, ...memory }: SoftmaxModuleOptions) {
   const of = (name: (typeof PARAMETERS)[number]): Value<'i32'> =>
@@ -63,18 +69,30 @@ export function softmaxModule({ block, dense, ...memory }: SoftmaxModuleOptions)
         i32.add(of(name), i32.mul(plane, of(`${name}Plane`)), i32.mul(inPlane, of(`${name}Row`))),
         of(`${name}Step`),
       ];
-      return [count(at, begin, end, 1, row.call(...place('x'), ...place('out'), of('length')))];
+      const seen = i32.add(of('seen'), i32.mul(inPlane, of('seenStep')));
+      const [x, out] = [place('x'), place('out')];
+      return [
+        count(
+          at,
+          begin,
+          end,
+          1,
+          row.call(...x, ...out, i32.max(0, i32.min(seen, of('length'))), of('length')),
+        ),
+      ];
     },
     'run',
   );
   return module.bytes(memory);
 }
 
-/** `(x, xStep, out, outStep, length)`: softmax of one row. */
+/** `(x, xStep, out, outStep, length, all)`: softmax of one row that sees `length` of all of its elements. */
 function defineRow(module: WasmModule, rowAt: (row: Place) => RowAccess) {
-  return module.define(['i32', 'i32', 'i32', 'i32', 'i32'], (local, xAt, xStep, outAt, outStep, length) => {
+  const parameters = ['i32', 'i32', 'i32', 'i32', 'i32', 'i32'] as const;
+  return module.define(parameters, (local, xAt, xStep, outAt, outStep, length, all) => {
     const [whole, at, rest] = [local('i32'), local('i32'), local('i32')];
-    const [inRow, largest, total, lanes] = [local('v128'), local('v128'), local('v128'), local('v128')];
+    const [inRow, largest, total] = [local('v128'), local('v128'), local('v128')];
+    const [lanes, unseen] = [local('v128'), local('v128')];
     const partial = Array.from({ length: UNROLLED }, () => local('v128'));
     const exp = exponential(local);
     const x = rowAt({ at: xAt, step: xStep, length });
@@ -125,13 +143,35 @@ function defineRow(module: WasmModule, rowAt: (row: Place) => RowAccess) {
       count(at, 0, whole, VECTOR_BYTES, [set(lanes, f32x4.div(out.load(at), total)), out.store(at, lanes)]),
       when(rest, storeTail(f32x4.div(out.loadTail(whole), total))),
     ];
+    // An element that is not seen weighs 1 where none that is seen is larger than the lowest number, else 0. Sums of ones and
+    // zeros have no rounding, so the order does not matter.
+    const weighUnseen: Code = [
+      set(unseen, v128.and(f32x4.eq(largest, f32x4.constant(LOWEST_F32)), f32x4.constant(1))),
+      set(total, f32x4.add(total, f32x4.mul(unseen, f32x4.convert(i32x4.splat(i32.sub(all, length)))))),
+    ];
+    const end = i32.mul(all, FLOAT);
+    const storeUnseen: Code = [
+      set(unseen, f32x4.div(unseen, total)),
+      count(
+        at,
+        i32.mul(length, FLOAT),
+        i32.sub(end, VECTOR_BYTES - FLOAT),
+        VECTOR_BYTES,
+        out.store(at, unseen),
+      ),
+      count(whole, at, end, FLOAT, out.storeLane(whole, unseen, 0)),
+    ];
+    const masked = (code: Code): Code => when(i32.lt(length, all), code);
     return [
       set(rest, i32.rem(length, LANES.length)),
       set(whole, i32.mul(i32.sub(length, rest), FLOAT)),
       set(inRow, i32x4.lt(i32x4.constant(...LANES), i32x4.splat(rest))),
       maximum,
+      masked(greatest(largest, f32x4.constant(LOWEST_F32))),
       exponentials,
+      masked(weighUnseen),
       division,
+      masked(storeUnseen),
     ];
   });
 }

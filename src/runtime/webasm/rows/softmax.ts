@@ -26,7 +26,7 @@ export class SoftmaxExecutor {
   }
 
   /** Views are in elements from the start of the memory. */
-  run({ out, x }: SoftmaxRows<View3>): void {
+  run({ out, x, seen }: SoftmaxRows<View3>): void {
     const { runner, block } = this.#options;
     const [planes, rows, length] = out.extents;
     const [xStep, outStep] = [x.strides[2], out.strides[2]];
@@ -35,6 +35,8 @@ export class SoftmaxExecutor {
     writeSoftmaxParameters(words, {
       length,
       rows,
+      seen: seen ?? length,
+      seenStep: seen === undefined ? 0 : 1,
       x: x.base * FLOAT,
       xPlane: x.strides[0] * FLOAT,
       xRow: x.strides[1] * FLOAT,

@@ -15,8 +15,8 @@ export class RowExecutor {
     this.#recorder = recorder;
   }
 
-  softmax({ out, x }: SoftmaxRows<View>): void {
-    this.#run('softmax', out, x, [], 0);
+  softmax({ out, x, seen }: SoftmaxRows<View>): void {
+    this.#run('softmax', out, x, [], 0, seen);
   }
 
   normalise({ out, x, weight, bias, epsilon }: NormalisedRows<View>): void {
@@ -25,7 +25,7 @@ export class RowExecutor {
   }
 
   /** `parameters`: weight and bias, as rows. */
-  #run(kind: RowKind, out: View, x: View, parameters: readonly View[], epsilon: number): void {
+  #run(kind: RowKind, out: View, x: View, parameters: readonly View[], epsilon: number, seen?: number): void {
     const recorder = this.#recorder;
     const most = recorder.mostGroups;
     const { extents } = out;
@@ -45,6 +45,8 @@ export class RowExecutor {
         const words = [
           length,
           rows,
+          seen ?? length,
+          seen === undefined ? 0 : 1,
           firstX,
           firstY,
           x.base,

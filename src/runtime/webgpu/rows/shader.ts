@@ -3,10 +3,12 @@ export type RowKind = 'softmax' | 'layerNorm' | 'rmsNorm';
 
 const THREADS = 256;
 
-/** The uniform block, in order; addresses and strides count elements. */
+/** The uniform block, in order; addresses and strides count elements. Row i of a plane sees `seen + i · seenStep` elements. */
 export const ROW_WORDS = [
   'length',
   'rows',
+  'seen',
+  'seenStep',
   'firstX',
   'firstY',
   'x',
@@ -36,12 +38,17 @@ export const rowsOfGroup = (length: number): number => THREADS / threadsOfRow(le
 export const parametersRead = (kind: RowKind): readonly number[] =>
   kind === 'softmax' ? [] : kind === 'rmsNorm' ? [2] : [2, 3];
 
-/** `name = value` over the elements of a row that a thread has; `value` sees one of them as `element`. */
+const ELEMENT = 'at(source + i * p.xStep)';
+const ELEMENT_SEEN = `select(LOWEST, ${ELEMENT}, i < seen)`;
+
+/** `name = value` over the first `length` elements of a row, those that a thread has; `value` sees one of them as `element`. */
 const overElements = (
   name: string,
   value: string,
-): string => `  for (var i = lane; i < p.length; i += SHARE) {
-    let element = at(source + i * p.xStep);
+  length = 'p.length',
+  element = ELEMENT,
+): string => `  for (var i = lane; i < ${length}; i += SHARE) {
+    let element = ${element};
     ${name} = ${value};
   }
 `;
@@ -50,14 +57,24 @@ const overElements = (
 const total = (name: string): string => `  ${name} = combined(thread, ${name});\n`;
 
 const BODY: Readonly<Record<RowKind, string>> = {
+  // What a row does not see counts as the lowest number, and weighs nothing but where no seen element is larger.
   softmax: `
-  var top = at(source);
-${overElements('top', 'max(top, element)')}
+  let seen = clamp(p.seen + min(row, p.rows - 1) * p.seenStep, 0, p.length);
+  var top = select(at(source), LOWEST, seen < p.length);
+${overElements('top', 'max(top, element)', 'seen')}
   top = highest(thread, top);
+  let weighing = select(seen, p.length, top <= LOWEST);
   var sum = 0.0;
-${overElements('sum', 'sum + exp(element - top)')}${total('sum')}
+${overElements('sum', 'sum + exp(element - top)', 'weighing', ELEMENT_SEEN)}${total('sum')}
   if (row >= p.rows) { return; }
-${overElements('out[place + i * p.outStep]', 'exp(element - top) / sum')}`,
+  var i = lane;
+  for (; i < weighing; i += SHARE) {
+    out[place + i * p.outStep] = exp(${ELEMENT_SEEN} - top) / sum;
+  }
+  for (; i < p.length; i += SHARE) {
+    out[place + i * p.outStep] = 0.0 / sum;
+  }
+`,
   // The mean is an offset from the first element: rounding grows with the spread of the row, not with its size.
   layerNorm: `
   let first = at(source);
@@ -103,6 +120,7 @@ fn ${name}(thread : i32, own : f32) -> f32 {
  */
 export const rowShader = (kind: RowKind, share: number, inPlace: boolean): string => `
 const SHARE = ${share};
+const LOWEST = -0x1.fffffep+127f;
 struct Parameters {
 ${ROW_WORDS.map((name) => `  ${name} : ${FLOATS.includes(name) ? 'f32' : 'i32'},`).join('\n')}
 }
