@@ -1,9 +1,10 @@
 import type { LoopNode, ValueId } from '../ir/node.ts';
 import { evenChunk } from '../layout/chunks.ts';
+import { Block } from './block.ts';
 import { type Sizes, simulate } from './estimate.ts';
 import { lastUse } from './graph-index.ts';
-import { Block, readsIn } from './lower.ts';
 import { numbered } from './names.ts';
+import { readsIn } from './reads.ts';
 import { type Arrangement, arrange, isProportional, type Region, sketchLoop } from './region.ts';
 import { dyingIn, type State } from './state.ts';
 

@@ -7,8 +7,8 @@ import type { Weights } from './cost-model.ts';
 import { bytesOf } from './estimate.ts';
 import type { Growth } from './evaluate.ts';
 import { overwritable } from './graph-index.ts';
-import { readsIn } from './lower.ts';
 import type { Place } from './place.ts';
+import { readsIn } from './reads.ts';
 import { arrange, flowOf, type Region, usedOutside } from './region.ts';
 import { bytesBetween, diesIn, type State } from './state.ts';
 

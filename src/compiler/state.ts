@@ -9,21 +9,15 @@ import {
   type ValueId,
 } from '../ir/node.ts';
 import type { Step } from '../ir/program.ts';
+import { Block } from './block.ts';
 import { bytesOf, type Sizes, simulate } from './estimate.ts';
 import { type GraphIndex, indexGraph, lastUse } from './graph-index.ts';
-import {
-  Block,
-  bodySurroundings,
-  donatedTo,
-  inputPlaces,
-  outputsOf,
-  readsIn,
-  readsInBody,
-  type Surroundings,
-} from './lower.ts';
+import { donatedTo, inputPlaces } from './lower.ts';
 import { numbered } from './names.ts';
 import type { Place, Places } from './place.ts';
+import { readsInBody, readsInGraph } from './reads.ts';
 import type { Arrangement } from './region.ts';
+import { bodySurroundings, type Surroundings } from './surroundings.ts';
 
 /** A graph, or the body of a loop, with its exact memory, node by node. */
 export interface State {
@@ -61,7 +55,7 @@ export const fits = ({ peak, oversized }: State, budget: number): boolean =>
 export function analyse(graph: Graph, cap: number): State {
   const outer = placesOfInputs(graph);
   const around = { fresh: numbered(), sketched: true, bindings: {} };
-  const reads = readsIn(graph.nodes, outputsOf(graph));
+  const reads = readsInGraph(graph);
   // What is freed before anything runs counts for the peak, and nowhere else.
   const isUnread = (id: ValueId): boolean => !reads.times.has(id);
   const donated = donatedTo(graph);
