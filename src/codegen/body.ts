@@ -1,30 +1,22 @@
 import { formatBytes } from '../ir/bytes.ts';
-import { addDims, type Bindings, evalDim, mulDims, type Shape, subDims } from '../ir/dims.ts';
+import { type Bindings, evalDim, type Shape } from '../ir/dims.ts';
 import { fullestIteration } from '../ir/loop.ts';
 import {
-  type AttrValue,
   BYTES_PER_ELEMENT,
   type CarryRole,
   type DType,
-  isTextAttr,
   type LoopNode,
   type OpNode,
   type ValueId,
 } from '../ir/node.ts';
-import { isUserOp, opDef } from '../ir/ops/index.ts';
 import type { Step } from '../ir/program.ts';
+import { breakCall } from './break-call.ts';
 import { CARRY_NOTES, describeLoop, type SourceNames, sourceOf, type WrittenPlan } from './describe.ts';
-import {
-  attribute,
-  dimension,
-  type Frame,
-  shapeLiteral,
-  shownDimension,
-  viewCall,
-  viewShape,
-} from './expression.ts';
-import { formulaOf, nameFormulas } from './formulas.ts';
+import { dimension, type Frame, shapeLiteral, shownDimension, viewCall, viewShape } from './expression.ts';
+import { nameFormulas } from './formulas.ts';
+import { attributesOf, kernelOf } from './kernel-call.ts';
 import { type Line, layOut, WIDTH } from './lines.ts';
+import { loopVariables } from './loop-variables.ts';
 import { chooseNames, type LoopNames } from './names.ts';
 import { sectionHeadings } from './sections.ts';
 import { comment, literal, objectKey, property } from './text.ts';
@@ -221,7 +213,7 @@ class BodyWriter {
     const { node, into } = step;
     this.#callsKernels = true;
     const operands = step.operands.map((id) => this.#expression(id));
-    const options = this.#attributes(node);
+    const options = attributesOf(node, this.#frames);
     const type = this.#types.get(into) as { shape: Shape; dtype: DType };
     let declaration = '';
     let note: string | undefined;
@@ -244,7 +236,12 @@ class BodyWriter {
     if (step.scratch.length > 0) {
       options.push(`scratch: [${step.scratch.map((id) => this.#expression(id)).join(', ')}]`);
     }
-    const lines = breakCall(`${declaration}${this.#kernel(node)}(`, operands, options, WIDTH - 2 * depth);
+    const lines = breakCall(
+      `${declaration}${kernelOf(node, this.#formulas)}(`,
+      operands,
+      options,
+      WIDTH - 2 * depth,
+    );
     const carried = node.op === 'full' ? this.#carried.get(into) : undefined;
     if (carried) note = note ? `${note} · ${CARRY_NOTES[carried]}` : CARRY_NOTES[carried];
     note = this.#markPeak(note ?? '', [into, node.id, ...step.scratch]);
@@ -252,25 +249,6 @@ class BodyWriter {
       const remark = i === 0 ? { ...(note ? { note } : {}), ...this.#at(node) } : {};
       this.#push({ indent: depth + indent, code, ...remark });
     });
-  }
-
-  /** User ops are looked up when the module runs: their kernels live in the user's files. */
-  #kernel(node: OpNode): string {
-    const formula = formulaOf(node);
-    if (formula !== undefined) return this.#formulas.get(formula) as string;
-    return isUserOp(node.op) ? `k.user(${literal(node.op)})` : property('k', node.op);
-  }
-
-  /** Attributes whose values are not the op's defaults; the kernel of a formula has its own. */
-  #attributes(node: OpNode): string[] {
-    if (formulaOf(node) !== undefined) return [];
-    const defaults = opDef(node.op).defaults ?? {};
-    return Object.entries(node.attrs)
-      .filter(([key, value]) => !sameAttr(value, defaults[key]))
-      .map(([key, value]) => {
-        const text = attribute(value, this.#frames);
-        return text === key ? key : `${objectKey(key)}: ${text}`;
-      });
   }
 
   #free(step: StepOf<'free'>, depth: number): void {
@@ -295,7 +273,7 @@ class BodyWriter {
   #loop({ loop, steps }: StepOf<'loop'>, depth: number): void {
     const names = this.#names.loops.get(loop.id) as LoopNames;
     const frame: Frame = { loop, names, usesStop: false, usesLength: false, usedHalos: new Set() };
-    const { start, stop, length } = names;
+    const { start } = names;
     const extent = dimension(loop.extent, this.#frames);
     const chunkSize = dimension(loop.chunkSize, this.#frames);
     const report = this.#plan.loops.find(({ id }) => id === loop.id);
@@ -312,48 +290,11 @@ class BodyWriter {
     this.#frames = this.#frames.slice(1);
     this.#bindings = bindings;
 
-    const halos = this.#halos(frame);
     this.#watched = true;
-    const variables = [`await device.step(${literal(loop.id)}, ${start}, ${extent});`];
-    if (frame.usesStop) variables.push(`const ${stop} = Math.min(${start} + ${chunkSize}, ${extent});`);
-    if (frame.usesLength) {
-      const value = frame.usesStop ? `${stop} - ${start}` : `Math.min(${chunkSize}, ${extent} - ${start})`;
-      variables.push(`const ${length} = ${value};`);
-    }
-    const declared: Line[] = variables.map((code) => ({ indent: depth + 1, code }));
-    halos.forEach((code, i) => {
-      const note = i === 0 ? { note: 'with what windows reach beyond the chunk' } : {};
-      declared.push({ indent: depth + 1, code, ...note });
-    });
+    const declared = loopVariables(frame, this.#frames).map((line) => ({ indent: depth + 1, ...line }));
     this.#lines.splice(bodyStart, 0, ...declared);
     this.#push({ indent: depth, code: '}' });
     this.#scope = this.#heading(loop.scope);
-  }
-
-  /** What an iteration covers with its borders, as far as code mentions it. */
-  #halos(frame: Frame): string[] {
-    const { loop, names, usedHalos } = frame;
-    return loop.halos.flatMap(({ multiple, before, after, extent }, i) => {
-      const { start, stop } = names.halos[i] as LoopNames['halos'][number];
-      const variables: string[] = [];
-      const shifted = (of: string, by: number): string => {
-        const scaled = multiple === 1 ? of : `${multiple} * ${of}`;
-        return by === 0 ? scaled : `${scaled} ${by < 0 ? '-' : '+'} ${Math.abs(by)}`;
-      };
-      if (usedHalos.has(start)) {
-        const first = shifted(names.start, -before);
-        variables.push(`const ${start} = ${before === 0 ? first : `Math.max(0, ${first})`};`);
-      }
-      if (usedHalos.has(stop)) {
-        frame.usesStop = true;
-        const end = shifted(names.stop, after);
-        const left = subDims(extent, addDims(mulDims(multiple, loop.extent), after));
-        const isInside = typeof left === 'number' && left >= 0;
-        const most = dimension(extent, this.#frames);
-        variables.push(`const ${stop} = ${isInside ? end : `Math.min(${most}, ${end})`};`);
-      }
-      return variables;
-    });
   }
 
   #return(): void {
@@ -420,56 +361,3 @@ function scopeOf(steps: readonly Step[], index: number): string | undefined {
 /** What a comment says of a value that overwrites another; longer expressions than names and members say it themselves. */
 const inPlaceOf = (target: string): string =>
   /^[\w$.]+$/.test(target) ? `in place of ${target}` : 'in place';
-
-function sameAttr(a: AttrValue, b: AttrValue | undefined): boolean {
-  if (isTextAttr(a)) return isTextAttr(b) && a.text === b.text;
-  return typeof a === 'object' && typeof b === 'object' && !isTextAttr(b)
-    ? a.length === b.length && a.every((dim, i) => Object.is(dim, b[i]))
-    : Object.is(a, b);
-}
-
-/** A kernel call on one line, or with its options on lines of their own, or with everything on lines of its own. */
-function breakCall(
-  head: string,
-  operands: readonly string[],
-  options: readonly string[],
-  width: number,
-): { indent: number; code: string }[] {
-  const oneLine = `${head}${[...operands, `{ ${options.join(', ')} }`].join(', ')});`;
-  if (oneLine.length <= width) return [{ indent: 0, code: oneLine }];
-  const hugging = `${head}${[...operands, '{'].join(', ')}`;
-  if (hugging.length <= width) {
-    return [
-      { indent: 0, code: hugging },
-      ...options.flatMap((option) => fill(`${option},`, width - 2, 1)),
-      { indent: 0, code: '});' },
-    ];
-  }
-  return [
-    { indent: 0, code: head },
-    ...operands.map((operand) => ({ indent: 1, code: `${operand},` })),
-    { indent: 1, code: '{' },
-    ...options.flatMap((option) => fill(`${option},`, width - 4, 2)),
-    { indent: 1, code: '},' },
-    { indent: 0, code: ');' },
-  ];
-}
-
-/** Breaks a long list of numbers (`values: [1, 2, …],`) into lines. */
-function fill(text: string, width: number, indent: number): { indent: number; code: string }[] {
-  if (text.length <= width) return [{ indent, code: text }];
-  const open = text.indexOf('[');
-  const close = text.lastIndexOf(']');
-  if (open < 0 || close < open) return [{ indent, code: text }];
-  const lines = [{ indent, code: text.slice(0, open + 1) }];
-  let line = '';
-  for (const item of text.slice(open + 1, close).split(', ')) {
-    if (line !== '' && line.length + item.length + 2 > width) {
-      lines.push({ indent: indent + 1, code: line });
-      line = '';
-    }
-    line += `${line === '' ? '' : ' '}${item},`;
-  }
-  lines.push({ indent: indent + 1, code: line }, { indent, code: text.slice(close) });
-  return lines;
-}
