@@ -4,8 +4,9 @@ import { Block } from './block.ts';
 import { type Sizes, simulate } from './estimate.ts';
 import { lastUse } from './graph-index.ts';
 import { numbered } from './names.ts';
+import { sketchLoop } from './place-loops.ts';
 import { readsIn } from './reads.ts';
-import { type Arrangement, arrange, isProportional, type Region, sketchLoop } from './region.ts';
+import { type Arrangement, arrange, isProportional, type Region } from './region.ts';
 import { dyingIn, type State } from './state.ts';
 
 /** Bytes as a function of the chunk size. */

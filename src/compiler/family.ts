@@ -3,7 +3,8 @@ import type { ValueId } from '../ir/node.ts';
 import { loopCost, reluctance, sharesOf, workOf } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import { type GraphIndex, indexGraph } from './graph-index.ts';
-import { arrange, type Choice, type Region, renameChoice, sketchLoop } from './region.ts';
+import { sketchLoop } from './place-loops.ts';
+import { arrange, type Choice, type Region, renameChoice } from './region.ts';
 import type { Repeat } from './repeats.ts';
 
 /** Loops that were chosen together: a region and its repeats, with one chunk size and the same loops inside. */

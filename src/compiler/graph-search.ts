@@ -2,7 +2,8 @@ import type { Graph } from '../ir/node.ts';
 import { choicesOf } from './family.ts';
 import { type Shortened, shortenLayers } from './layers.ts';
 import type { PartialPlan } from './partial-plans.ts';
-import { type Choice, sketchLoops } from './region.ts';
+import { sketchLoops } from './place-loops.ts';
+import type { Choice } from './region.ts';
 import { Selection, type SelectionOptions } from './selection.ts';
 import { analyse, type State } from './state.ts';
 

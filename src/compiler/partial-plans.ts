@@ -3,8 +3,9 @@ import { choiceCost } from './choice-cost.ts';
 import type { Weights } from './cost-model.ts';
 import { choicesOf, type Family, familyOf, keyOf, replaceInner } from './family.ts';
 import type { GraphIndex } from './graph-index.ts';
+import { sketchLoops } from './place-loops.ts';
 import type { Candidate } from './ranking.ts';
-import { arrange, type Choice, type Region, renameChoice, sketchLoops } from './region.ts';
+import { arrange, type Choice, type Region, renameChoice } from './region.ts';
 import { type Repeat, repeatsOf } from './repeats.ts';
 import { analyse, type State } from './state.ts';
 

@@ -16,7 +16,8 @@ import { evalAttrs } from './attrs.ts';
 import { addCosts, loopCost, NO_COST, scaleCost, sharesIn } from './cost.ts';
 import type { Weights } from './cost-model.ts';
 import { renameValue } from './derived.ts';
-import { type Choice, computes, sketchLoops } from './region.ts';
+import { sketchLoops } from './place-loops.ts';
+import { type Choice, computes } from './region.ts';
 import { analyse, type State } from './state.ts';
 
 export interface LoopSummary {

@@ -6,8 +6,9 @@ import { bytesOf } from './estimate.ts';
 import { GraphSearch, type Searched } from './graph-search.ts';
 import { overBudget } from './over-budget.ts';
 import type { PartialPlan } from './partial-plans.ts';
+import { placeLoops, sketchLoops } from './place-loops.ts';
 import { type Chosen, copyValues, mergeCopies, type Recomputing, worthCopying } from './recompute.ts';
-import { type Choice, placeLoops, sketchLoops } from './region.ts';
+import type { Choice } from './region.ts';
 import type { Selection, SelectionOptions, Stuck } from './selection.ts';
 import { analyse, fits, type State } from './state.ts';
 

@@ -1,5 +1,6 @@
 import { renameValue } from '../compiler/derived.ts';
-import { type Choice, computes, renameChoice, sketchLoops } from '../compiler/region.ts';
+import { sketchLoops } from '../compiler/place-loops.ts';
+import { type Choice, computes, renameChoice } from '../compiler/region.ts';
 import { searchRegions } from '../compiler/search.ts';
 import { analyse, analyseBody, type State } from '../compiler/state.ts';
 import { type Graph, resultOf, type ValueId } from '../ir/node.ts';

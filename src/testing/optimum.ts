@@ -1,14 +1,8 @@
 import { choiceCost } from '../compiler/choice-cost.ts';
 import type { Weights } from '../compiler/cost-model.ts';
 import { renameValue } from '../compiler/derived.ts';
-import {
-  arrange,
-  type Choice,
-  computes,
-  type Region,
-  renameChoice,
-  sketchLoops,
-} from '../compiler/region.ts';
+import { sketchLoops } from '../compiler/place-loops.ts';
+import { arrange, type Choice, computes, type Region, renameChoice } from '../compiler/region.ts';
 import { analyse, analyseBody, type State } from '../compiler/state.ts';
 import { type Graph, type LoopNode, resultOf, type ValueId } from '../ir/node.ts';
 import { evenChunk } from '../layout/chunks.ts';

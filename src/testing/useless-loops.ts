@@ -1,6 +1,7 @@
 import { innerChoices } from '../compiler/family.ts';
+import { sketchLoops } from '../compiler/place-loops.ts';
 import type { Chosen } from '../compiler/recompute.ts';
-import { type Choice, sketchLoops } from '../compiler/region.ts';
+import type { Choice } from '../compiler/region.ts';
 import { analyse } from '../compiler/state.ts';
 
 /**

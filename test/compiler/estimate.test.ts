@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { estimate } from '../../src/compiler/estimate.ts';
 import { lower } from '../../src/compiler/lower.ts';
-import { placeLoops } from '../../src/compiler/region.ts';
+import { placeLoops } from '../../src/compiler/place-loops.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
 import type { Estimate } from '../../src/ir/plan.ts';
 import { attentionGraph } from '../support/graphs.ts';

@@ -5,7 +5,7 @@ import { triangleMultiplication } from '../../models/evoformer/triangle.ts';
 import { parseBudget } from '../../src/compiler/budget.ts';
 import { lower } from '../../src/compiler/lower.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
-import { placeLoops } from '../../src/compiler/region.ts';
+import { placeLoops } from '../../src/compiler/place-loops.ts';
 import type { Graph, ValueId } from '../../src/ir/node.ts';
 import type { Program, Step } from '../../src/ir/program.ts';
 import { type Device, openDevice } from '../../src/runtime/index.ts';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { estimate } from '../../src/compiler/estimate.ts';
 import { lower } from '../../src/compiler/lower.ts';
-import { type Choice, placeLoops } from '../../src/compiler/region.ts';
+import { placeLoops } from '../../src/compiler/place-loops.ts';
+import type { Choice } from '../../src/compiler/region.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
 import type { Cut } from '../../src/ir/flow.ts';
 import type { Graph } from '../../src/ir/node.ts';

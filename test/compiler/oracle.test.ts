@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
 import { renameValue } from '../../src/compiler/derived.ts';
-import { type Choice, computes, renameChoice, sketchLoops } from '../../src/compiler/region.ts';
+import { sketchLoops } from '../../src/compiler/place-loops.ts';
+import { type Choice, computes, renameChoice } from '../../src/compiler/region.ts';
 import { searchRegions } from '../../src/compiler/search.ts';
 import { select } from '../../src/compiler/select.ts';
 import { simplify } from '../../src/compiler/simplify.ts';

@@ -4,7 +4,7 @@ import { isStreamed } from '../../src/compiler/carried.ts';
 import { estimate } from '../../src/compiler/estimate.ts';
 import { indexGraph } from '../../src/compiler/graph-index.ts';
 import { lower } from '../../src/compiler/lower.ts';
-import { placeLoops, sketchLoops } from '../../src/compiler/region.ts';
+import { placeLoops, sketchLoops } from '../../src/compiler/place-loops.ts';
 import { searchRegions } from '../../src/compiler/search.ts';
 import { simplify } from '../../src/compiler/simplify.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
