@@ -66,7 +66,7 @@ const causalSoftmax = ({ node: mask }: StepOf<'call'>, { node }: StepOf<'call'>)
 });
 
 /** The storage that a value lies in, as far as these steps tell. */
-function storagesIn(steps: Steps): (value: ValueId) => ValueId {
+export function storagesIn(steps: Steps): (value: ValueId) => ValueId {
   const seen = new Map(
     steps.flatMap((step) => (step.kind === 'view' ? [[step.value, step.of] as const] : [])),
   );

@@ -10,6 +10,7 @@ import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
 import { foldMasks } from './fold-masks.ts';
 import { fuse } from './fuse.ts';
+import { limitProducts } from './limit-products.ts';
 import { lower } from './lower.ts';
 import { lowerWhole } from './lower-whole.ts';
 import { assignOffsets } from './offsets.ts';
@@ -99,7 +100,10 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const chunked = graphPass('place loops', () => placeLoops(searched, choices));
   const complete = pass('lower', () => lower(chunked));
   const narrowed = pass('skip masked', () => skipMasked(complete));
-  const program = pass('fold masks', () => foldMasks(narrowed));
+  const folded = pass('fold masks', () => foldMasks(narrowed));
+  // The others compute products whole.
+  const limits = options.backend === 'webasm';
+  const program = limits ? pass('limit products', () => limitProducts(folded)) : folded;
   const planned = pass('estimate planned', () => estimate(program));
   const summary = pass('report', () =>
     reportLoops(

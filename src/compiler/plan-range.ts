@@ -10,6 +10,7 @@ import { COST_MODELS } from './cost-models/index.ts';
 import { estimate } from './estimate.ts';
 import { foldMasks } from './fold-masks.ts';
 import { fuse } from './fuse.ts';
+import { limitProducts } from './limit-products.ts';
 import { lower } from './lower.ts';
 import { lowerWhole } from './lower-whole.ts';
 import { order } from './order.ts';
@@ -77,7 +78,9 @@ export function planRange(graph: Graph, options: RangeOptions): RangePlan {
   const { placed, ruled } = pass('chunk rules', () =>
     ruledLoops(found, { ...selection, budget: limits.budget }, limits),
   );
-  const { rules, program, peaks } = ruled;
+  const { rules, peaks } = ruled;
+  const program =
+    options.backend === 'webasm' ? pass('limit products', () => limitProducts(ruled.program)) : ruled.program;
   const at = (size: number): Bindings => chunkSizes(rules, limits, { [name]: size });
   const planned = pass('estimate planned', () => estimate(program, at(to)));
   const summary = pass('report', () => report(placed, ruled, at(to), cap, costModel.weights));

@@ -289,7 +289,7 @@ export abstract class BaseDevice<Handle> implements Device {
 
   #multiply(
     own: TunedKernels<BoundView<Handle>>,
-    { out, a, b, bias, accumulate }: Product<StorageView>,
+    { out, a, b, bias, accumulate, seen }: Product<StorageView>,
   ): void {
     this.#mustBeOpen();
     const name = 'multiply';
@@ -300,6 +300,7 @@ export abstract class BaseDevice<Handle> implements Device {
       b: this.#bound(name, b),
       bias: bias && this.#bound(name, bias),
       accumulate: accumulate === true,
+      seen,
     };
     if (isEmpty(product.out)) return;
     this.calls.tuned++;

@@ -13,6 +13,18 @@ export interface Product<View> {
   readonly bias?: View | undefined;
   /** Adds to what is in `out`: sums go on where they left off. */
   readonly accumulate?: boolean;
+  /** What need not be computed; a device may compute it. */
+  readonly seen?: Seen | undefined;
+}
+
+/**
+ * What rows of a causal product see: row y the first `first + y` columns of the result, the others being left as they are, or the
+ * first `first + y` terms of its sums, the others being zeros of `a`.
+ */
+export interface Seen {
+  readonly of: 'columns' | 'terms';
+  /** At least 1. */
+  readonly first: number;
 }
 
 /**

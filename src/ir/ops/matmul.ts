@@ -9,7 +9,9 @@ import {
   broadcastStrides,
   count,
   forEachOffset,
+  numberAttr,
   SUM,
+  seenElements,
   take,
 } from './support.ts';
 
@@ -40,7 +42,17 @@ const matmul: OpDef = {
     );
   },
   split: () => SUM,
-  flops: (operands, _attrs, out) => 2 * count(out.shape) * count(operands[0]?.shape.slice(-1) ?? []),
+  /** Without what rows do not see, where attributes say that (see `limit-products.ts`). */
+  flops(operands, attrs, out) {
+    const inner = count(operands[0]?.shape.slice(-1) ?? []);
+    const [rows, columns] = out.shape.slice(-2) as [number, number];
+    const batch = count(out.shape.slice(0, -2));
+    if ('columnsSeen' in attrs)
+      return 2 * batch * inner * seenElements(rows, columns, numberAttr(attrs, 'columnsSeen'));
+    if ('termsSeen' in attrs)
+      return 2 * batch * columns * seenElements(rows, inner, numberAttr(attrs, 'termsSeen'));
+    return 2 * batch * rows * columns * inner;
+  },
   reference(operands, _attrs, shape) {
     const [a, b] = take('matmul', operands, 2);
     const [rows, columns] = shape.slice(-2) as [number, number];

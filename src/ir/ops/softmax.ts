@@ -3,7 +3,17 @@ import type { Attrs } from '../node.ts';
 import { pattern } from '../pattern.ts';
 import { causalMask } from './mask.ts';
 import type { OpDef } from './op.ts';
-import { axes, axisAttr, axisNames, count, forEachLine, markWhole, numberAttr, take } from './support.ts';
+import {
+  axes,
+  axisAttr,
+  axisNames,
+  count,
+  forEachLine,
+  markWhole,
+  numberAttr,
+  seenElements,
+  take,
+} from './support.ts';
 
 /** For an element of a line, its exponential above all. */
 const FLOPS = 20;
@@ -63,15 +73,6 @@ const softmax = overLines(
 
 const alongColumns = (shape: Shape): Attrs => ({ axis: shape.length - 1 });
 
-/** Elements that rows see of theirs: those up to column `row + rowStart − columnStart`. */
-function seenElements(attrs: Attrs, shape: Shape): number {
-  const [rows, columns] = shape.slice(-2) as [number, number];
-  const diagonal = numberAttr(attrs, 'rowStart') - numberAttr(attrs, 'columnStart');
-  let seen = 0;
-  for (let row = 0; row < rows; row++) seen += Math.max(0, Math.min(columns, row + diagonal + 1));
-  return count(shape.slice(0, -2)) * seen;
-}
-
 /** Made of what it does in one kernel: the mask, then softmax along its columns. */
 const causalSoftmax: OpDef = {
   ...softmax,
@@ -91,7 +92,11 @@ const causalSoftmax: OpDef = {
       { starts: { row: 'rowStart', column: 'columnStart' } },
     );
   },
-  flops: (_operands, attrs, out) => FLOPS * seenElements(attrs, out.shape),
+  flops(_operands, attrs, { shape }) {
+    const [rows, columns] = shape.slice(-2) as [number, number];
+    const first = numberAttr(attrs, 'rowStart') - numberAttr(attrs, 'columnStart') + 1;
+    return FLOPS * count(shape.slice(0, -2)) * seenElements(rows, columns, first);
+  },
   scratch: (operands, _attrs, out) => softmax.scratch?.(operands, alongColumns(out.shape), out) ?? [],
   reference(operands, attrs, shape) {
     const masked = causalMask.reference(operands, attrs, shape);

@@ -51,6 +51,13 @@ export const numbersAttr = (attrs: Attrs, name: string): readonly number[] =>
     return value;
   });
 
+/** Elements of a matrix before its diagonal: row i has `first + i` of them, as far as there are so many. */
+export function seenElements(rows: number, columns: number, first: number): number {
+  let seen = 0;
+  for (let row = 0; row < rows; row++) seen += Math.max(0, Math.min(columns, first + row));
+  return seen;
+}
+
 /** The `axis` attribute, checked against a rank. */
 export function axisAttr(op: string, attrs: Attrs, shape: Shape): number {
   const axis = numberAttr(attrs, 'axis');

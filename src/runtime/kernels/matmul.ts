@@ -2,8 +2,16 @@ import type { Layout } from '../../layout/layout.ts';
 import type { Device, StorageView } from '../device.ts';
 import { defineKernel, type KernelArray, type KernelThis } from '../kernel.ts';
 import type { Tensor } from '../tensor.ts';
+import type { Seen } from '../tuned.ts';
 import { append, axesOf, expanded, forEachFolded, repeatAlong } from './fold.ts';
-import { broadcast, expect, expectShape, type ProductOptions, printShape } from './options.ts';
+import {
+  broadcast,
+  expect,
+  expectShape,
+  type ProductOptions,
+  printShape,
+  type SeenOptions,
+} from './options.ts';
 
 /*
  * One thread an output element; products are added in order of k, in float32. The order depends on nothing but k, so a
@@ -71,10 +79,10 @@ interface Arrays {
  * `out[z][y][x] = Σₖ a[z][y][k] · b[z][k][x] + bias[x]` by what the device multiplies with; `accumulate` starts the sum
  * at what is in `out`, and goes without bias.
  */
-export function multiply(device: Device, { out, a, b, bias }: Arrays, accumulate = false): void {
+export function multiply(device: Device, { out, a, b, bias }: Arrays, accumulate = false, seen?: Seen): void {
   if (device.tuned) {
     const everywhere = bias && { storage: bias.storage, layout: expanded(bias.layout, out.layout.shape) };
-    device.tuned.multiply({ out, a, b, bias: everywhere, accumulate });
+    device.tuned.multiply({ out, a, b, bias: everywhere, accumulate, seen });
     return;
   }
   const inner = [a.layout.shape[2] as number];
@@ -84,7 +92,11 @@ export function multiply(device: Device, { out, a, b, bias }: Arrays, accumulate
 }
 
 /** Matrix product over the last two axes; leading axes broadcast. */
-export function matmul(a: Tensor, b: Tensor, { into, accumulate }: ProductOptions): Tensor {
+export function matmul(
+  a: Tensor,
+  b: Tensor,
+  { into, accumulate, columnsSeen, termsSeen }: ProductOptions & SeenOptions,
+): Tensor {
   for (const { shape } of [a, b]) {
     expect(shape.length >= 2, 'matmul', () => `expected matrices (rank ≥ 2), got ${printShape(shape)}`);
   }
@@ -96,6 +108,7 @@ export function matmul(a: Tensor, b: Tensor, { into, accumulate }: ProductOption
   );
   const batch = broadcast('matmul: leading axes', [a.shape.slice(0, -2), b.shape.slice(0, -2)]);
   expectShape('matmul', 'a result', into, [...batch, a.shape.at(-2) as number, b.shape.at(-1) as number]);
+  const seen = seenOf(columnsSeen, termsSeen);
   const views = [into.view, a.view, b.view];
   const matrices = views.map(({ layout }) => axesOf(layout, layout.shape.length - 2, layout.shape.length));
   forEachFolded(
@@ -106,12 +119,28 @@ export function matmul(a: Tensor, b: Tensor, { into, accumulate }: ProductOption
         storage,
         layout: append(batches[i] as Layout, matrices[i] as Layout),
       })) as [ViewOf, ViewOf, ViewOf];
-      multiply(into.device, { out, a, b }, accumulate);
+      multiply(into.device, { out, a, b }, accumulate, seen);
     },
   );
   return into;
 }
 type ViewOf = Tensor['view'];
+
+function seenOf(columns: number | undefined, terms: number | undefined): Seen | undefined {
+  const first = columns ?? terms;
+  if (first === undefined) return undefined;
+  expect(
+    columns === undefined || terms === undefined,
+    'matmul',
+    () => `expected one of columnsSeen and termsSeen, got ${columns} and ${terms}`,
+  );
+  expect(
+    Number.isSafeInteger(first) && first >= 1,
+    'matmul',
+    () => `expected the first row to see an integer of at least 1, got ${first}`,
+  );
+  return { of: columns === undefined ? 'terms' : 'columns', first };
+}
 
 type LinearOptions = ProductOptions & { readonly transposed?: boolean };
 

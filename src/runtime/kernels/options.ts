@@ -14,6 +14,14 @@ export interface ProductOptions extends KernelOptions {
   readonly accumulate?: boolean;
 }
 
+/** For products of which rows see only the beginning: row i sees `… + i`. */
+export interface SeenOptions {
+  /** Columns of the result that row 0 needs; later ones are left as they are, or computed. */
+  readonly columnsSeen?: number;
+  /** Terms of a sum that row 0 has; later ones must be zeros of the left operand. */
+  readonly termsSeen?: number;
+}
+
 /** For kernels that need temporary storages: one tensor each, shapes as the op's description says. */
 export interface ScratchOptions extends KernelOptions {
   readonly scratch: readonly Tensor[];

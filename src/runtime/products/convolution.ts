@@ -1,7 +1,7 @@
 import { invariant } from '../../errors.ts';
 import type { Convolution } from '../tuned.ts';
 import type { View3 } from '../view3.ts';
-import type { ConvolutionParameters, Form } from './parameters.ts';
+import { ALL_SEEN, type ConvolutionParameters, type Form } from './parameters.ts';
 
 /**
  * A convolution as a batch of products, one a group: A is the weight, its rows the output channels; the columns of B are
@@ -44,6 +44,7 @@ export function convolutionParameters(
     biasBatch: rows * (bias?.strides[2] ?? 0) * unit,
     biasRow: (bias?.strides[2] ?? 0) * unit,
     biasColumn: 0,
+    ...ALL_SEEN,
     channels,
     kernelColumns,
     imageRows: image.extents[1],

@@ -1,7 +1,7 @@
 import { invariant } from '../../errors.ts';
 import type { LanewiseProduct, Product } from '../tuned.ts';
 import type { View3 } from '../view3.ts';
-import type { Form, LanewiseParameters } from './parameters.ts';
+import { ALL_SEEN, type Form, type LanewiseParameters } from './parameters.ts';
 
 /** The same as a batch of products, a matrix for each lane. */
 export function asBatch<View extends View3>({ out, a, b }: LanewiseProduct<View>): Product<View> {
@@ -52,5 +52,6 @@ export function lanewiseParameters(
     biasBatch: 0,
     biasRow: 0,
     biasColumn: 0,
+    ...ALL_SEEN,
   };
 }

@@ -23,6 +23,9 @@ export const PRODUCT = [
   'biasBatch',
   'biasRow',
   'biasColumn',
+  /** Row i sees so many columns and terms of a sum and i more. */
+  'columnsSeen',
+  'termsSeen',
 ] as const;
 
 /** Lanes of a lanewise product. */
@@ -50,6 +53,9 @@ type Named<Names extends readonly string[]> = { readonly [name in Names[number]]
 export type ProductParameters = Named<typeof PRODUCT>;
 export type LanewiseParameters = ProductParameters & Named<typeof LANEWISE>;
 export type ConvolutionParameters = ProductParameters & Named<typeof CONVOLUTION>;
+
+/** Rows see all there is: more than any matrix has. */
+export const ALL_SEEN = { columnsSeen: 2 ** 30, termsSeen: 2 ** 30 } as const;
 
 /** How a backend counts addresses and what it takes for narrow. */
 export interface Form {

@@ -1,7 +1,7 @@
 import { invariant } from '../../errors.ts';
-import type { Product } from '../tuned.ts';
+import type { Product, Seen } from '../tuned.ts';
 import type { View3 } from '../view3.ts';
-import type { Form, ProductParameters } from './parameters.ts';
+import { ALL_SEEN, type Form, type ProductParameters } from './parameters.ts';
 
 /** A matrix in memory: strides in elements along the batch, the axis that is no other matrix's, and the rest. */
 interface Operand {
@@ -27,6 +27,7 @@ interface Problem {
   readonly b: Operand;
   readonly c: Operand;
   readonly bias: Operand | undefined;
+  readonly seen?: Seen | undefined;
 }
 
 const operand = ({ base, strides: [batch, row, column] }: View3): Operand => ({ base, batch, row, column });
@@ -36,7 +37,7 @@ export function productParameters(
   product: Product<View3>,
   { unit, narrow }: Form,
 ): { batch: number; turned: boolean; parameters: ProductParameters } {
-  const { turned, batch, rows, columns, k, accumulate, a, b, c, bias, line, gap } = problemOf(
+  const { turned, batch, rows, columns, k, accumulate, a, b, c, bias, line, gap, seen } = problemOf(
     product,
     narrow,
   );
@@ -63,12 +64,15 @@ export function productParameters(
     biasBatch: (bias?.batch ?? 0) * unit,
     biasRow: (bias?.row ?? 0) * unit,
     biasColumn: (bias?.column ?? 0) * unit,
+    ...ALL_SEEN,
+    ...(seen?.of === 'columns' ? { columnsSeen: seen.first } : {}),
+    ...(seen?.of === 'terms' ? { termsSeen: seen.first } : {}),
   };
   return { batch, turned, parameters };
 }
 
 /** The product as a problem whose columns, which the lanes run along, are those of C that fill them best. */
-function problemOf({ out, a, b, bias, accumulate = false }: Product<View3>, narrow: number): Problem {
+function problemOf({ out, a, b, bias, accumulate = false, seen }: Product<View3>, narrow: number): Problem {
   const [batch, rows, columns] = out.extents;
   const k = a.extents[2];
   invariant(
@@ -98,6 +102,8 @@ function problemOf({ out, a, b, bias, accumulate = false }: Product<View3>, narr
   };
   const [, down, across] = out.strides;
   const turn = columns < narrow ? rows > columns : across !== 1 && down === 1;
+  // Rows that see different parts stay rows of their own matrices.
+  if (seen && !turn) return { ...problem, seen };
   return foldColumns(foldRows(turn ? transposed(problem) : problem), narrow);
 }
 

@@ -165,13 +165,14 @@ export class WebasmDevice extends BaseDevice<number> {
     const softmax = new SoftmaxExecutor(options);
     return {
       description: gemm.description,
-      multiply: ({ out, a, b, bias, accumulate }) =>
+      multiply: ({ out, a, b, bias, accumulate, seen }) =>
         gemm.multiply({
           out: inMemory(out),
           a: inMemory(a),
           b: inMemory(b),
           bias: bias && inMemory(bias),
           accumulate: accumulate === true,
+          seen,
         }),
       multiplyLanes: ({ out, a, b }) =>
         gemm.multiplyLanes({ out: inMemory(out), a: inMemory(a), b: inMemory(b) }),

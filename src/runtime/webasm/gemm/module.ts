@@ -1,4 +1,4 @@
-import type { Code, Value } from '../assembler/code.ts';
+import type { Code, Local, Value } from '../assembler/code.ts';
 import { count, i32, increase, repeatWhile, set, when } from '../assembler/instructions.ts';
 import { type MemoryImport, type WasmFunction, WasmModule } from '../assembler/module.ts';
 import { TILE, TILE_ROW_BYTES } from './micro-kernel.ts';
@@ -36,7 +36,7 @@ export interface ModuleOptions extends MemoryImport {
  * first, then rows, then the batch.
  *
  * A sum goes over k in order, a block of k going on where the one before left off, so neither tasks nor blocks show in the
- * bits.
+ * bits. Blocks of rows are computed for the columns and the terms that their last row sees.
  */
 export const productModule = (options: ModuleOptions): Uint8Array<ArrayBuffer> =>
   gemmModule(options, defineMatrices);
@@ -89,6 +89,10 @@ export function defineRun(module: WasmModule, of: Parameter, task: Task): void {
   );
 }
 
+/** The start of the block of rows, counted from the first, that a row is in. */
+const wholeBlocks = (first: Local<'i32'>, row: Local<'i32'>): Value<'i32'> =>
+  i32.add(first, i32.mul(i32.div(i32.sub(row, first), BLOCK.rows), BLOCK.rows));
+
 function defineTask(module: WasmModule, operands: Operands, fused: boolean, of: Parameter): Task {
   const tile = defineTile(module, fused, of);
   const packBias = definePack(module, TILE.columns);
@@ -98,6 +102,7 @@ function defineTask(module: WasmModule, operands: Operands, fused: boolean, of: 
       const [a, b, c, bias] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const [row, rows, column, columns] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const [k, depth] = [local('i32'), local('i32')];
+      const [lastUnseeing, lastRow, terms, seen] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const [inRows, inColumns, fresh, biasTile] = [local('i32'), local('i32'), local('i32'), local('i32')];
       const packedRows = i32.add(workspace, ROWS_AT);
       const packedColumns = i32.add(workspace, COLUMNS_AT);
@@ -106,7 +111,7 @@ function defineTask(module: WasmModule, operands: Operands, fused: boolean, of: 
       const isLast = i32.ge(i32.add(k, depth), of('k'));
       const biasByRow = of('biasRow');
 
-      const tiles = count(inColumns, 0, columns, TILE.columns, [
+      const tiles = count(inColumns, 0, seen, TILE.columns, [
         count(inRows, 0, rows, TILE.rows, [
           set(biasTile, 0),
           when(
@@ -121,9 +126,9 @@ function defineTask(module: WasmModule, operands: Operands, fused: boolean, of: 
             ),
           ),
           tile.call(
-            i32.add(packedRows, i32.mul(inRows, i32.mul(depth, FLOAT))),
+            i32.add(packedRows, i32.mul(inRows, i32.mul(terms, FLOAT))),
             i32.add(packedColumns, i32.mul(inColumns, i32.mul(depth, FLOAT))),
-            depth,
+            terms,
             fresh,
             biasTile,
             i32.mul(i32.ne(biasByRow, 0), TILE_ROW_BYTES),
@@ -168,15 +173,23 @@ function defineTask(module: WasmModule, operands: Operands, fused: boolean, of: 
 
       const blockOfRows: Code = [
         set(rows, i32.min(BLOCK.rows, i32.sub(endRow, row))),
-        operands.packRows.call(packedRows, a, row, rows, k, depth, spare),
+        set(lastRow, i32.sub(i32.add(row, rows), 1)),
+        set(terms, i32.min(depth, i32.sub(i32.add(of('termsSeen'), lastRow), k))),
+        set(seen, i32.min(columns, i32.sub(i32.add(of('columnsSeen'), lastRow), column))),
+        operands.packRows.call(packedRows, a, row, rows, k, terms, spare),
         blockOfBias,
         tiles,
       ];
       const blockOfK: Code = [
         set(depth, i32.min(BLOCK.k, i32.sub(of('k'), k))),
         set(fresh, i32.and(i32.eq(k, 0), i32.eq(of('accumulate'), 0))),
-        operands.packColumns.call(packedColumns, b, column, columns, k, depth, spare),
-        count(row, firstRow, endRow, BLOCK.rows, blockOfRows),
+        // The last row that sees nothing of these columns, or of these terms.
+        set(lastUnseeing, i32.max(i32.sub(column, of('columnsSeen')), i32.sub(k, of('termsSeen')))),
+        set(row, i32.max(firstRow, i32.add(lastUnseeing, 1))),
+        when(i32.lt(row, endRow), [
+          operands.packColumns.call(packedColumns, b, column, columns, k, depth, spare),
+          count(row, wholeBlocks(firstRow, row), endRow, BLOCK.rows, blockOfRows),
+        ]),
         increase(k, depth),
       ];
       const at = (name: 'a' | 'b' | 'c' | 'bias'): Value<'i32'> =>
