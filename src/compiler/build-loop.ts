@@ -15,10 +15,13 @@ import type {
 } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import type { Window } from '../ir/pattern.ts';
-import { type Carried, carryContraction, carrySoftmax, isStreamed } from './carried.ts';
+import type { Carried } from './carried.ts';
+import { carryContraction } from './carry-contraction.ts';
+import { carrySoftmax } from './carry-softmax.ts';
 import { type GraphIndex, inheritPattern } from './graph-index.ts';
 import { Halos, type Range } from './halos.ts';
 import { type Choice, flowOf, overName, type Region, renameChoice, usedOutside } from './region.ts';
+import { isStreamed } from './stream.ts';
 
 export interface LoopNames {
   readonly id: string;

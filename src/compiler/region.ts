@@ -2,9 +2,9 @@ import { invariant } from '../errors.ts';
 import { describeCut, type Flow, isContraction, isObstacle, type NodeCut } from '../ir/flow.ts';
 import type { Node, OpNode, ValueId } from '../ir/node.ts';
 import { definedBy, operandsOf } from '../ir/node.ts';
-import { isStreamed } from './carried.ts';
 import { baseOf, renameValue } from './derived.ts';
 import { flowThrough, type GraphIndex, patternOf } from './graph-index.ts';
+import { isStreamed } from './stream.ts';
 
 /** Nodes to run inside one loop, in execution order, each with the one axis it is cut along. */
 export interface Region {

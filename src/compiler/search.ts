@@ -18,9 +18,9 @@ import {
 import { definedBy, type Node, type OpNode, operandsOf, type TensorType, type ValueId } from '../ir/node.ts';
 import { opDef } from '../ir/ops/index.ts';
 import type { AccessPattern } from '../ir/pattern.ts';
-import { canStream, isStreamed } from './carried.ts';
 import { flowThrough, type GraphIndex, patternOf } from './graph-index.ts';
 import { flowOf, type Region, usedOutside } from './region.ts';
+import { canStream, isStreamed } from './stream.ts';
 
 /** Why a chunk flow did not reach further: which rule stopped it, where. */
 export interface Rejection extends Obstacle {

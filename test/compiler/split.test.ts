@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isStreamed } from '../../src/compiler/carried.ts';
 import { estimate } from '../../src/compiler/estimate.ts';
 import { indexGraph } from '../../src/compiler/graph-index.ts';
 import { lower } from '../../src/compiler/lower.ts';
@@ -9,6 +8,7 @@ import { searchRegions } from '../../src/compiler/search.ts';
 import { simplify } from '../../src/compiler/simplify.ts';
 import { specialise } from '../../src/compiler/specialise.ts';
 import { analyse } from '../../src/compiler/state.ts';
+import { isStreamed } from '../../src/compiler/stream.ts';
 import { kindOf } from '../../src/ir/loop.ts';
 import type { Graph, OpNode } from '../../src/ir/node.ts';
 import { parseGraph } from '../../src/ir/parse.ts';
