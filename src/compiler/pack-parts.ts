@@ -1,10 +1,8 @@
-import { type Block, mostInUse, type Packing, pack } from './pack.ts';
+import { type Block, GOOD_ENOUGH, mostInUse, type Packing, pack } from './pack.ts';
 import { timeCuts } from './time-cuts.ts';
 
 /** Most blocks that are placed at once where time can be cut. */
 const MOST = 160;
-/** Sizes tried, as shares of the least that all need. */
-const SIZES = [1, 1.01] as const;
 const ALIGNMENT = 64;
 
 /**
@@ -19,14 +17,10 @@ export function packInParts(blocks: readonly Block[], fixed: readonly Block[]): 
   const cuts = blocks.length > MOST ? timeCuts(all, MOST) : [];
   if (cuts.length === 0) return pack(blocks, fixed);
   const least = mostInUse(all);
-  let best: Packing | undefined;
-  for (const size of SIZES) {
-    const packing = inParts(blocks, fixed, cuts, least, least * size);
-    if (!best || packing.bytes < best.bytes) best = packing;
-    if (best.bytes <= least * size) return best;
-  }
+  const packing = inParts(blocks, fixed, cuts, least);
+  if (packing.bytes <= least * GOOD_ENOUGH) return packing;
   const atOnce = pack(blocks, fixed);
-  return best && best.bytes < atOnce.bytes ? best : atOnce;
+  return packing.bytes < atOnce.bytes ? packing : atOnce;
 }
 
 function inParts(
@@ -34,7 +28,6 @@ function inParts(
   fixed: readonly Block[],
   cuts: readonly number[],
   least: number,
-  ceiling: number,
 ): Packing {
   const partOf = (time: number): number => notAbove(cuts, time);
   const livesOn = ({ from, to }: Block): boolean => partOf(from) !== partOf(to - 1);
@@ -49,7 +42,7 @@ function inParts(
     bytes = Math.max(bytes, at + block.bytes);
   };
   for (const i of lasting.sort((a, b) => (blocks[a] as Block).from - (blocks[b] as Block).from)) {
-    const at = atAnEnd(blocks[i] as Block, placed, ceiling);
+    const at = atAnEnd(blocks[i] as Block, placed, least * GOOD_ENOUGH);
     put(i, at);
     placed.push({ ...(blocks[i] as Block), at });
   }

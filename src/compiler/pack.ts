@@ -18,7 +18,7 @@ const MOST_TRIES = 3000;
 const LEAST_TRIES = 2;
 const MOST_WORK = 4_000_000;
 /** Times the least that all need, which a placement is kept for. */
-const GOOD_ENOUGH = 1.01;
+export const GOOD_ENOUGH = 1.01;
 /** Placements without gain after which an order is given up. */
 const PATIENCE = 8;
 
