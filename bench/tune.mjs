@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * `npm run tune`: fits the cost models that autochunk ships, on this machine. Writes `bench/results/tune-<backend>.json`
- * with all samples, and `src/compiler/cost-models/<backend>.ts` without them. Run it when nothing else wants the machine.
+ * with all samples, and `src/compiler/cost/cost-models/<backend>.ts` without them. Run it when nothing else wants the machine.
  *
  * Options are those of `autochunk tune`; `--backend` chooses one (default: webasm and cpu). A software adapter of WebGPU
  * tells nothing about GPUs: its fit is kept in `bench/results` alone.
@@ -13,7 +13,7 @@ import { setUp } from './setup.mjs';
 await setUp();
 const { runCli } = await import('../dist/cli/cli.js');
 const { enableRelaxedSimd } = await import('../dist/cli/device-options.js');
-const { readCostModel } = await import('../dist/compiler/read-cost-model.js');
+const { readCostModel } = await import('../dist/compiler/cost/read-cost-model.js');
 enableRelaxedSimd();
 
 const given = process.argv.slice(2);
@@ -31,7 +31,7 @@ for (const backend of backends) {
   if (process.exitCode !== 0) break;
   const model = readCostModel(JSON.parse(readFileSync(samples, 'utf8')), samples);
   if (!model.adapter.includes('(software)')) {
-    const source = `src/compiler/cost-models/${backend}.ts`;
+    const source = `src/compiler/cost/cost-models/${backend}.ts`;
     writeFileSync(
       source,
       `import type { CostModel } from '../cost-model.ts';\n\n/** Written by \`npm run tune\`; its samples are in \`${samples}\`. */\nexport const ${backend}: CostModel = ${JSON.stringify(model)};\n`,

@@ -1,10 +1,10 @@
 import type { GeneratedModule, RangeModule } from './codegen/load.ts';
 import { parseBudget } from './compiler/budget.ts';
-import type { CostModel } from './compiler/cost-model.ts';
+import type { CostModel } from './compiler/cost/cost-model.ts';
 import { planWithinSlowdown } from './compiler/max-slowdown.ts';
-import { assignOffsets } from './compiler/offsets.ts';
+import { assignOffsets } from './compiler/memory/offsets.ts';
 import { type PlanOptions, plan } from './compiler/pipeline.ts';
-import { planRange, type RangeDims } from './compiler/plan-range.ts';
+import { planRange, type RangeDims } from './compiler/range/plan-range.ts';
 import type { Model } from './dsl/model.ts';
 import type { Bindings } from './ir/dims.ts';
 import type { Graph } from './ir/node.ts';

@@ -16,11 +16,11 @@ export {
   unchunkedPlan,
 } from './compile.ts';
 export { BudgetError, parseBudget } from './compiler/budget.ts';
-export type { CostModel, FitError, KernelRates, Weights } from './compiler/cost-model.ts';
-export { COST_MODELS } from './compiler/cost-models/index.ts';
-export type { KernelClass } from './compiler/kernel-class.ts';
+export type { CostModel, FitError, KernelRates, Weights } from './compiler/cost/cost-model.ts';
+export { COST_MODELS } from './compiler/cost/cost-models/index.ts';
+export type { KernelClass } from './compiler/cost/kernel-class.ts';
+export { readCostModel } from './compiler/cost/read-cost-model.ts';
 export { SlowdownError } from './compiler/max-slowdown.ts';
-export { readCostModel } from './compiler/read-cost-model.ts';
 export { type DefineOp, defineOp, type UserKernel } from './define-op.ts';
 export { noChunk, preferChunk, region } from './dsl/hints.ts';
 export {

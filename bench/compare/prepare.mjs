@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generate, planGraph, trace, unchunkedPlan } from 'autochunk';
 import { ts } from 'ts-morph';
-import { specialise } from '../../dist/compiler/specialise.js';
+import { specialise } from '../../dist/compiler/passes/specialise.js';
 import { randomData } from '../../dist/testing/random.js';
 import { encodeModel } from '../onnx/encode.ts';
 import { exportGraph } from '../onnx/export-graph.ts';

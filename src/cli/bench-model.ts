@@ -1,6 +1,6 @@
 import { compileGraph, generate, planGraph, unchunkedPlan } from '../compile.ts';
 import { BudgetError, budgetBytes, parseBudget } from '../compiler/budget.ts';
-import type { CostModel } from '../compiler/cost-model.ts';
+import type { CostModel } from '../compiler/cost/cost-model.ts';
 import type { Bindings } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Backend } from '../ir/ops/op.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { parseBudget } from '../compiler/budget.ts';
+import { specialise } from '../compiler/passes/specialise.ts';
 import { plan as planGraph } from '../compiler/pipeline.ts';
-import { specialise } from '../compiler/specialise.ts';
 import { formatBytes } from '../ir/bytes.ts';
 import type { Graph } from '../ir/node.ts';
 import { axisOrigins } from '../ir/origins.ts';

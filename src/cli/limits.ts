@@ -1,5 +1,5 @@
-import type { CostModel } from '../compiler/cost-model.ts';
-import { readCostModel } from '../compiler/read-cost-model.ts';
+import type { CostModel } from '../compiler/cost/cost-model.ts';
+import { readCostModel } from '../compiler/cost/read-cost-model.ts';
 import { UserError } from '../errors.ts';
 import { formatBytes } from '../ir/bytes.ts';
 import { evalShape, printShape } from '../ir/dims.ts';

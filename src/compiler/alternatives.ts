@@ -2,8 +2,8 @@ import type { Graph } from '../ir/node.ts';
 import type { Plan } from '../ir/plan.ts';
 import { printProgram } from '../ir/print.ts';
 import { BudgetError, budgetBytes } from './budget.ts';
-import type { Weights } from './cost-model.ts';
-import { COST_MODELS } from './cost-models/index.ts';
+import type { Weights } from './cost/cost-model.ts';
+import { COST_MODELS } from './cost/cost-models/index.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
 
 /** Shares of the budget that are tried: less memory may be faster where it keeps data in caches. */

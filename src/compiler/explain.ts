@@ -5,18 +5,18 @@ import { definedBy, type Graph, type LoopNode, type OpNode, resultOf, type Value
 import type { Estimate, Plan } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
 import { BudgetError } from './budget.ts';
-import { WINDOW } from './candidates.ts';
-import { renameValue } from './derived.ts';
-import { evaluate, loopPeak } from './evaluate.ts';
-import { fuse } from './fuse.ts';
-import { patternOf } from './graph-index.ts';
-import { order } from './order.ts';
+import { renameValue } from './graph/derived.ts';
+import { patternOf } from './graph/graph-index.ts';
+import { analyse, type State } from './memory/state.ts';
+import { fuse } from './passes/fuse.ts';
+import { order } from './passes/order.ts';
+import { separateNorms } from './passes/separate-norms.ts';
+import { simplify } from './passes/simplify.ts';
+import { specialise } from './passes/specialise.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
-import { type Rejection, searchRegions } from './search.ts';
-import { separateNorms } from './separate-norms.ts';
-import { simplify } from './simplify.ts';
-import { specialise } from './specialise.ts';
-import { analyse, type State } from './state.ts';
+import { WINDOW } from './search/candidates.ts';
+import { evaluate, loopPeak } from './search/evaluate.ts';
+import { type Rejection, searchRegions } from './search/search.ts';
 
 /** Why a plan is as it is. Plain data. */
 export interface Explanation {

@@ -2,16 +2,16 @@ import { UserError } from '../errors.ts';
 import type { Bindings } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Plan } from '../ir/plan.ts';
-import { COST_MODELS } from './cost-models/index.ts';
-import { estimate } from './estimate.ts';
-import { fuse } from './fuse.ts';
-import { lowerWhole } from './lower-whole.ts';
-import { order } from './order.ts';
+import { COST_MODELS } from './cost/cost-models/index.ts';
+import { estimate } from './memory/estimate.ts';
+import { lowerWhole } from './memory/lower-whole.ts';
+import { fuse } from './passes/fuse.ts';
+import { order } from './passes/order.ts';
+import { separateNorms } from './passes/separate-norms.ts';
+import { simplify } from './passes/simplify.ts';
+import { specialise } from './passes/specialise.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
-import { smallestPeak } from './select.ts';
-import { separateNorms } from './separate-norms.ts';
-import { simplify } from './simplify.ts';
-import { specialise } from './specialise.ts';
+import { smallestPeak } from './search/select.ts';
 
 export interface MaxLengthOptions extends Omit<PlanOptions, 'dims' | 'budget'> {
   /** The named dimension whose longest value is searched. */

@@ -4,8 +4,8 @@ import { fullestIteration } from '../ir/loop.ts';
 import type { Graph, ValueId } from '../ir/node.ts';
 import type { Step } from '../ir/program.ts';
 import { BudgetError } from './budget.ts';
-import { estimate } from './estimate.ts';
-import { lower } from './lower.ts';
+import { estimate } from './memory/estimate.ts';
+import { lower } from './memory/lower.ts';
 
 /** How many storages the message lists. */
 const LISTED = 8;

@@ -12,13 +12,13 @@ import {
 } from '../ir/node.ts';
 import type { CostTerms, LoopReport } from '../ir/plan.ts';
 import type { Program, Step } from '../ir/program.ts';
-import { evalAttrs } from './attrs.ts';
-import { addCosts, loopCost, NO_COST, scaleCost, sharesIn } from './cost.ts';
-import type { Weights } from './cost-model.ts';
-import { renameValue } from './derived.ts';
-import { sketchLoops } from './place-loops.ts';
-import { type Choice, computes } from './region.ts';
-import { analyse, type State } from './state.ts';
+import { addCosts, loopCost, NO_COST, scaleCost, sharesIn } from './cost/cost.ts';
+import type { Weights } from './cost/cost-model.ts';
+import { evalAttrs } from './graph/attrs.ts';
+import { renameValue } from './graph/derived.ts';
+import { sketchLoops } from './loops/place-loops.ts';
+import { type Choice, computes } from './loops/region.ts';
+import { analyse, type State } from './memory/state.ts';
 
 export interface LoopSummary {
   readonly loops: readonly LoopReport[];

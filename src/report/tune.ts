@@ -1,7 +1,7 @@
-import type { CostModel, FitError } from '../compiler/cost-model.ts';
-import type { WeightSample } from '../compiler/fit/fit-weights.ts';
-import { KERNEL_CLASSES, type KernelClass } from '../compiler/kernel-class.ts';
-import { callSeconds } from '../compiler/seconds.ts';
+import type { CostModel, FitError } from '../compiler/cost/cost-model.ts';
+import type { WeightSample } from '../compiler/cost/fit/fit-weights.ts';
+import { KERNEL_CLASSES, type KernelClass } from '../compiler/cost/kernel-class.ts';
+import { callSeconds } from '../compiler/cost/seconds.ts';
 import { formatMs, formatPercent, formatSlowdown, formatTable } from './format.ts';
 
 /** What `autochunk tune` writes: the cost model, and what it was fitted to. */

@@ -1,6 +1,6 @@
 import { BudgetError } from '../compiler/budget.ts';
+import type { Chosen } from '../compiler/passes/recompute.ts';
 import { plan } from '../compiler/pipeline.ts';
-import type { Chosen } from '../compiler/recompute.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Budget, Plan } from '../ir/plan.ts';
 import type { Device } from '../runtime/index.ts';

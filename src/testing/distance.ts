@@ -1,10 +1,10 @@
 import { BudgetError } from '../compiler/budget.ts';
-import { choiceCost } from '../compiler/choice-cost.ts';
-import type { Weights } from '../compiler/cost-model.ts';
-import { COST_MODELS } from '../compiler/cost-models/index.ts';
+import type { Weights } from '../compiler/cost/cost-model.ts';
+import { COST_MODELS } from '../compiler/cost/cost-models/index.ts';
+import { analyse } from '../compiler/memory/state.ts';
+import type { Chosen } from '../compiler/passes/recompute.ts';
 import { type PlanOptions, plan } from '../compiler/pipeline.ts';
-import type { Chosen } from '../compiler/recompute.ts';
-import { analyse } from '../compiler/state.ts';
+import { choiceCost } from '../compiler/search/choice-cost.ts';
 import type { Graph } from '../ir/node.ts';
 import { type Optimum, type Outcome, optimum } from './optimum.ts';
 import { randomSource } from './random.ts';

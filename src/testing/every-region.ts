@@ -1,7 +1,7 @@
-import { regionKey } from '../compiler/family.ts';
-import { type GraphIndex, patternOf } from '../compiler/graph-index.ts';
-import { arrange, type Region } from '../compiler/region.ts';
-import { type SearchOptions, searchRegions } from '../compiler/search.ts';
+import { type GraphIndex, patternOf } from '../compiler/graph/graph-index.ts';
+import { arrange, type Region } from '../compiler/loops/region.ts';
+import { regionKey } from '../compiler/search/family.ts';
+import { type SearchOptions, searchRegions } from '../compiler/search/search.ts';
 import { backward, type Cut, forward, isObstacle, sameCut } from '../ir/flow.ts';
 import type { Node, OpNode, ValueId } from '../ir/node.ts';
 

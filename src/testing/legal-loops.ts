@@ -1,8 +1,8 @@
-import { renameValue } from '../compiler/derived.ts';
-import { sketchLoops } from '../compiler/place-loops.ts';
-import { type Choice, computes, renameChoice } from '../compiler/region.ts';
-import { searchRegions } from '../compiler/search.ts';
-import { analyse, analyseBody, type State } from '../compiler/state.ts';
+import { renameValue } from '../compiler/graph/derived.ts';
+import { sketchLoops } from '../compiler/loops/place-loops.ts';
+import { type Choice, computes, renameChoice } from '../compiler/loops/region.ts';
+import { analyse, analyseBody, type State } from '../compiler/memory/state.ts';
+import { searchRegions } from '../compiler/search/search.ts';
 import { type Graph, resultOf, type ValueId } from '../ir/node.ts';
 
 /** Numbers that pick where a loop goes, which legal region it takes there, and its chunk size. */

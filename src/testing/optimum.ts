@@ -1,9 +1,9 @@
-import { choiceCost } from '../compiler/choice-cost.ts';
-import type { Weights } from '../compiler/cost-model.ts';
-import { renameValue } from '../compiler/derived.ts';
-import { sketchLoops } from '../compiler/place-loops.ts';
-import { arrange, type Choice, computes, type Region, renameChoice } from '../compiler/region.ts';
-import { analyse, analyseBody, type State } from '../compiler/state.ts';
+import type { Weights } from '../compiler/cost/cost-model.ts';
+import { renameValue } from '../compiler/graph/derived.ts';
+import { sketchLoops } from '../compiler/loops/place-loops.ts';
+import { arrange, type Choice, computes, type Region, renameChoice } from '../compiler/loops/region.ts';
+import { analyse, analyseBody, type State } from '../compiler/memory/state.ts';
+import { choiceCost } from '../compiler/search/choice-cost.ts';
 import { type Graph, type LoopNode, resultOf, type ValueId } from '../ir/node.ts';
 import { evenChunk } from '../layout/chunks.ts';
 import { everyRegion } from './every-region.ts';

@@ -1,4 +1,4 @@
-import type { Choice } from '../compiler/region.ts';
+import type { Choice } from '../compiler/loops/region.ts';
 import { isContraction, type NodeCut } from '../ir/flow.ts';
 
 /**

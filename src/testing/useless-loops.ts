@@ -1,8 +1,8 @@
-import { innerChoices } from '../compiler/family.ts';
-import { sketchLoops } from '../compiler/place-loops.ts';
-import type { Chosen } from '../compiler/recompute.ts';
-import type { Choice } from '../compiler/region.ts';
-import { analyse } from '../compiler/state.ts';
+import { sketchLoops } from '../compiler/loops/place-loops.ts';
+import type { Choice } from '../compiler/loops/region.ts';
+import { analyse } from '../compiler/memory/state.ts';
+import type { Chosen } from '../compiler/passes/recompute.ts';
+import { innerChoices } from '../compiler/search/family.ts';
 
 /**
  * The loops of a plan that it does not need: without them its peak is within the budget all the same (bytes; for `min`, its own

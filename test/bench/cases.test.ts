@@ -3,7 +3,7 @@ import { CASES } from '../../bench/compare/cases.ts';
 import { FIGURE5 } from '../../bench/figure5-cases.ts';
 import { exportGraph } from '../../bench/onnx/export-graph.ts';
 import { ofSize } from '../../bench/sizes.ts';
-import { specialise } from '../../src/compiler/specialise.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
 import { trace } from '../../src/index.ts';
 import { randomData } from '../../src/testing/random.ts';
 

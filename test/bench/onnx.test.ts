@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeModel } from '../../bench/onnx/encode.ts';
 import { exportGraph } from '../../bench/onnx/export-graph.ts';
 import { Message } from '../../bench/onnx/protobuf.ts';
-import { specialise } from '../../src/compiler/specialise.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
 import {
   defineModel,
   f32,

@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
-import { readCostModel } from '../../src/compiler/read-cost-model.ts';
+import { COST_MODELS } from '../../src/compiler/cost/cost-models/index.ts';
+import { readCostModel } from '../../src/compiler/cost/read-cost-model.ts';
 import { ATTENTION, useCli } from './support.ts';
 
 const cli = useCli();

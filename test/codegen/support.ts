@@ -1,7 +1,7 @@
-import { estimate } from '../../src/compiler/estimate.ts';
-import { foldMasks } from '../../src/compiler/fold-masks.ts';
-import { lower } from '../../src/compiler/lower.ts';
-import { lowerWhole } from '../../src/compiler/lower-whole.ts';
+import { estimate } from '../../src/compiler/memory/estimate.ts';
+import { lower } from '../../src/compiler/memory/lower.ts';
+import { lowerWhole } from '../../src/compiler/memory/lower-whole.ts';
+import { foldMasks } from '../../src/compiler/passes/fold-masks.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
 import type { NodeCut } from '../../src/ir/flow.ts';
 import { loopSizes } from '../../src/ir/loop.ts';

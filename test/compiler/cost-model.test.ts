@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
+import { COST_MODELS } from '../../src/compiler/cost/cost-models/index.ts';
+import { readCostModel } from '../../src/compiler/cost/read-cost-model.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
-import { readCostModel } from '../../src/compiler/read-cost-model.ts';
 import { UserError } from '../../src/errors.ts';
 import { mlpGraph } from '../support/graphs.ts';
 

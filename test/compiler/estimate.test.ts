@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { estimate } from '../../src/compiler/estimate.ts';
-import { lower } from '../../src/compiler/lower.ts';
-import { placeLoops } from '../../src/compiler/place-loops.ts';
-import { specialise } from '../../src/compiler/specialise.ts';
+import { placeLoops } from '../../src/compiler/loops/place-loops.ts';
+import { estimate } from '../../src/compiler/memory/estimate.ts';
+import { lower } from '../../src/compiler/memory/lower.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
 import type { Estimate } from '../../src/ir/plan.ts';
 import { attentionGraph } from '../support/graphs.ts';
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { KernelRates } from '../../src/compiler/cost-model.ts';
-import { fitOverhead, slowdownWith } from '../../src/compiler/fit/fit-overhead.ts';
-import { fitRates, type RateSample } from '../../src/compiler/fit/fit-rates.ts';
-import { fitWeights } from '../../src/compiler/fit/fit-weights.ts';
-import { minimise } from '../../src/compiler/fit/minimise.ts';
-import { callSeconds } from '../../src/compiler/seconds.ts';
+import type { KernelRates } from '../../src/compiler/cost/cost-model.ts';
+import { fitOverhead, slowdownWith } from '../../src/compiler/cost/fit/fit-overhead.ts';
+import { fitRates, type RateSample } from '../../src/compiler/cost/fit/fit-rates.ts';
+import { fitWeights } from '../../src/compiler/cost/fit/fit-weights.ts';
+import { minimise } from '../../src/compiler/cost/fit/minimise.ts';
+import { callSeconds } from '../../src/compiler/cost/seconds.ts';
 import { randomSource } from '../../src/testing/random.ts';
 
 describe('minimise', () => {

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parseBudget } from '../../src/compiler/budget.ts';
-import { estimate } from '../../src/compiler/estimate.ts';
-import { foldMasks } from '../../src/compiler/fold-masks.ts';
-import { lower } from '../../src/compiler/lower.ts';
+import { estimate } from '../../src/compiler/memory/estimate.ts';
+import { lower } from '../../src/compiler/memory/lower.ts';
+import { foldMasks } from '../../src/compiler/passes/fold-masks.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
-import { specialise } from '../../src/compiler/specialise.ts';
 import type { Graph } from '../../src/ir/node.ts';
 import { printProgram } from '../../src/ir/print.ts';
 import type { Program, Step } from '../../src/ir/program.ts';

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compileGraph, planGraph, unchunkedPlan } from '../../src/compile.ts';
-import { estimate } from '../../src/compiler/estimate.ts';
-import { fuse } from '../../src/compiler/fuse.ts';
-import { lower } from '../../src/compiler/lower.ts';
-import { simplify } from '../../src/compiler/simplify.ts';
-import { specialise } from '../../src/compiler/specialise.ts';
+import { estimate } from '../../src/compiler/memory/estimate.ts';
+import { lower } from '../../src/compiler/memory/lower.ts';
+import { fuse } from '../../src/compiler/passes/fuse.ts';
+import { simplify } from '../../src/compiler/passes/simplify.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
 import { UserError } from '../../src/errors.ts';
 import type { Graph, OpNode } from '../../src/ir/node.ts';
 import { parseGraph } from '../../src/ir/parse.ts';

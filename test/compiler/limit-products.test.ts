@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseBudget } from '../../src/compiler/budget.ts';
-import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
-import { foldMasks } from '../../src/compiler/fold-masks.ts';
-import { limitProducts } from '../../src/compiler/limit-products.ts';
-import { lower } from '../../src/compiler/lower.ts';
+import { COST_MODELS } from '../../src/compiler/cost/cost-models/index.ts';
+import { programSeconds } from '../../src/compiler/cost/seconds.ts';
+import { lower } from '../../src/compiler/memory/lower.ts';
+import { foldMasks } from '../../src/compiler/passes/fold-masks.ts';
+import { limitProducts } from '../../src/compiler/passes/limit-products.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
-import { programSeconds } from '../../src/compiler/seconds.ts';
-import { specialise } from '../../src/compiler/specialise.ts';
 import type { Graph } from '../../src/ir/node.ts';
 import { opDef } from '../../src/ir/ops/index.ts';
 import type { Plan } from '../../src/ir/plan.ts';

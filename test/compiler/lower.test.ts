@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { estimate } from '../../src/compiler/estimate.ts';
-import { lower } from '../../src/compiler/lower.ts';
-import { placeLoops } from '../../src/compiler/place-loops.ts';
-import type { Choice } from '../../src/compiler/region.ts';
-import { specialise } from '../../src/compiler/specialise.ts';
+import { placeLoops } from '../../src/compiler/loops/place-loops.ts';
+import type { Choice } from '../../src/compiler/loops/region.ts';
+import { estimate } from '../../src/compiler/memory/estimate.ts';
+import { lower } from '../../src/compiler/memory/lower.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
 import type { Cut } from '../../src/ir/flow.ts';
 import type { Graph } from '../../src/ir/node.ts';
 import { parseGraph } from '../../src/ir/parse.ts';

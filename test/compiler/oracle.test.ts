@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
-import { renameValue } from '../../src/compiler/derived.ts';
-import { sketchLoops } from '../../src/compiler/place-loops.ts';
-import { type Choice, computes, renameChoice } from '../../src/compiler/region.ts';
-import { searchRegions } from '../../src/compiler/search.ts';
-import { select } from '../../src/compiler/select.ts';
-import { simplify } from '../../src/compiler/simplify.ts';
-import { specialise } from '../../src/compiler/specialise.ts';
-import { analyse, analyseBody, type State } from '../../src/compiler/state.ts';
+import { COST_MODELS } from '../../src/compiler/cost/cost-models/index.ts';
+import { renameValue } from '../../src/compiler/graph/derived.ts';
+import { sketchLoops } from '../../src/compiler/loops/place-loops.ts';
+import { type Choice, computes, renameChoice } from '../../src/compiler/loops/region.ts';
+import { analyse, analyseBody, type State } from '../../src/compiler/memory/state.ts';
+import { simplify } from '../../src/compiler/passes/simplify.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
+import { searchRegions } from '../../src/compiler/search/search.ts';
+import { select } from '../../src/compiler/search/select.ts';
 import { type Graph, resultOf, type ValueId } from '../../src/ir/node.ts';
 import { attentionGraph, GraphBuilder, mlpGraph } from '../support/graphs.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { BudgetError, parseBudget } from '../../src/compiler/budget.ts';
 import { type PlanOptions, plan } from '../../src/compiler/pipeline.ts';
-import type { Rejection } from '../../src/compiler/search.ts';
+import type { Rejection } from '../../src/compiler/search/search.ts';
 import type { Graph, LoopNode } from '../../src/ir/node.ts';
 import type { Plan } from '../../src/ir/plan.ts';
 import { printGraph } from '../../src/ir/print.ts';

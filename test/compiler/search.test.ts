@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { indexGraph } from '../../src/compiler/graph-index.ts';
-import type { Region } from '../../src/compiler/region.ts';
-import { type Rejection, searchRegions } from '../../src/compiler/search.ts';
-import { specialise } from '../../src/compiler/specialise.ts';
+import { indexGraph } from '../../src/compiler/graph/graph-index.ts';
+import type { Region } from '../../src/compiler/loops/region.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
+import { type Rejection, searchRegions } from '../../src/compiler/search/search.ts';
 import type { Graph } from '../../src/ir/node.ts';
 import { attentionGraph, GraphBuilder, gptGraph } from '../support/graphs.ts';
 

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import type { CostModel, KernelRates } from '../../src/compiler/cost-model.ts';
-import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
-import { KERNEL_CLASSES, type KernelClass } from '../../src/compiler/kernel-class.ts';
-import { lower } from '../../src/compiler/lower.ts';
+import type { CostModel, KernelRates } from '../../src/compiler/cost/cost-model.ts';
+import { COST_MODELS } from '../../src/compiler/cost/cost-models/index.ts';
+import { KERNEL_CLASSES, type KernelClass } from '../../src/compiler/cost/kernel-class.ts';
+import { callSeconds, callsOf, programSeconds } from '../../src/compiler/cost/seconds.ts';
+import { lower } from '../../src/compiler/memory/lower.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
-import { callSeconds, callsOf, programSeconds } from '../../src/compiler/seconds.ts';
 import type { Program } from '../../src/ir/program.ts';
 import { GraphBuilder, gptGraph, mlpGraph } from '../support/graphs.ts';
 

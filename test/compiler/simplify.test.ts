@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { lower } from '../../src/compiler/lower.ts';
-import { simplify } from '../../src/compiler/simplify.ts';
-import { specialise } from '../../src/compiler/specialise.ts';
+import { lower } from '../../src/compiler/memory/lower.ts';
+import { simplify } from '../../src/compiler/passes/simplify.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
 import type { Graph } from '../../src/ir/node.ts';
 import { printGraph } from '../../src/ir/print.ts';
 import { verify } from '../../src/ir/verify.ts';

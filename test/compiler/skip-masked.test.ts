@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { parseBudget } from '../../src/compiler/budget.ts';
-import type { CostModel } from '../../src/compiler/cost-model.ts';
-import { COST_MODELS } from '../../src/compiler/cost-models/index.ts';
-import { lower } from '../../src/compiler/lower.ts';
+import type { CostModel } from '../../src/compiler/cost/cost-model.ts';
+import { COST_MODELS } from '../../src/compiler/cost/cost-models/index.ts';
+import { programSeconds } from '../../src/compiler/cost/seconds.ts';
+import { lower } from '../../src/compiler/memory/lower.ts';
+import { skipMasked } from '../../src/compiler/passes/skip-masked.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
-import { programSeconds } from '../../src/compiler/seconds.ts';
-import { skipMasked } from '../../src/compiler/skip-masked.ts';
 import { loopSizes } from '../../src/ir/loop.ts';
 import type { Graph } from '../../src/ir/node.ts';
 import type { Plan } from '../../src/ir/plan.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { specialise } from '../../src/compiler/specialise.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
 import { printGraph } from '../../src/ir/print.ts';
 import { verify } from '../../src/ir/verify.ts';
 import { attentionGraph, GraphBuilder, mlpGraph } from '../support/graphs.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { unchunkedPlan } from '../../src/compile.ts';
-import { indexGraph } from '../../src/compiler/graph-index.ts';
+import { indexGraph } from '../../src/compiler/graph/graph-index.ts';
+import type { Choice } from '../../src/compiler/loops/region.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
-import type { Choice } from '../../src/compiler/region.ts';
-import { searchRegions } from '../../src/compiler/search.ts';
+import { searchRegions } from '../../src/compiler/search/search.ts';
 import { isContraction } from '../../src/ir/flow.ts';
 import type { Attrs, Graph } from '../../src/ir/node.ts';
 import { openDevice } from '../../src/runtime/open.ts';

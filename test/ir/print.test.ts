@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { lower } from '../../src/compiler/lower.ts';
+import { lower } from '../../src/compiler/memory/lower.ts';
 import { UserError } from '../../src/errors.ts';
 import { parseGraph } from '../../src/ir/parse.ts';
 import { printGraph, printProgram } from '../../src/ir/print.ts';

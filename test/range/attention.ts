@@ -1,5 +1,5 @@
-import type { CostModel } from '../../src/compiler/cost-model.ts';
-import { KERNEL_CLASSES, type KernelClass } from '../../src/compiler/kernel-class.ts';
+import type { CostModel } from '../../src/compiler/cost/cost-model.ts';
+import { KERNEL_CLASSES, type KernelClass } from '../../src/compiler/cost/kernel-class.ts';
 import { defineModel, f32, i32, matmul, nn, permute, softmax } from '../../src/index.ts';
 
 /** Attention over N tokens, and an input that has N twice. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { gpt2Tiny } from '../../models/gpt2/model.ts';
 import { stories260K } from '../../models/llama/model.ts';
-import type { RangeDims } from '../../src/compiler/plan-range.ts';
+import type { RangeDims } from '../../src/compiler/range/plan-range.ts';
 import {
   BudgetError,
   compileModel,

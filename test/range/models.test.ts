@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { evoformerSmall } from '../../models/evoformer/model.ts';
 import { gpt2Tiny } from '../../models/gpt2/model.ts';
 import { unetSmall } from '../../models/unet/model.ts';
-import type { RangeDims } from '../../src/compiler/plan-range.ts';
+import type { RangeDims } from '../../src/compiler/range/plan-range.ts';
 import type { Model } from '../../src/index.ts';
 import { type Device, openDevice } from '../../src/runtime/index.ts';
 import { RangeSubject } from '../../src/testing/compare-range.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dominates, linearIn, maximum } from '../../src/compiler/polynomial.ts';
+import { dominates, linearIn, maximum } from '../../src/compiler/range/polynomial.ts';
 import { addDims, type Dim, evalDim, mulDims } from '../../src/ir/dims.ts';
 
 const coefficients = fc.array(fc.integer({ min: -40, max: 40 }), { minLength: 1, maxLength: 4 });

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lower } from '../../src/compiler/lower.ts';
-import { planAtSize, planRange } from '../../src/compiler/plan-range.ts';
-import { specialise } from '../../src/compiler/specialise.ts';
+import { lower } from '../../src/compiler/memory/lower.ts';
+import { specialise } from '../../src/compiler/passes/specialise.ts';
+import { planAtSize, planRange } from '../../src/compiler/range/plan-range.ts';
 import { UserError } from '../../src/errors.ts';
 import type { Graph } from '../../src/ir/node.ts';
 import type { Budget } from '../../src/ir/plan.ts';

@@ -1,8 +1,8 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import { STORIES_260K } from '../../models/llama/config.ts';
 import { llama } from '../../models/llama/model.ts';
-import { estimate } from '../../src/compiler/estimate.ts';
-import { planAtSize } from '../../src/compiler/plan-range.ts';
+import { estimate } from '../../src/compiler/memory/estimate.ts';
+import { planAtSize } from '../../src/compiler/range/plan-range.ts';
 import { openDevice } from '../../src/runtime/index.ts';
 import { RangeSubject } from '../../src/testing/compare-range.ts';
 import { trace } from '../../src/trace/tracer.ts';

@@ -5,7 +5,7 @@ import unet from '../../bench/models/unet.ts';
 import vit from '../../bench/models/vit.ts';
 import { stories260K } from '../../models/llama/model.ts';
 import { BudgetError, parseBudget } from '../../src/compiler/budget.ts';
-import { bytesOf } from '../../src/compiler/estimate.ts';
+import { bytesOf } from '../../src/compiler/memory/estimate.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
 import type { Model } from '../../src/index.ts';
 import type { Bindings } from '../../src/ir/dims.ts';

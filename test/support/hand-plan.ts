@@ -1,6 +1,6 @@
-import { type GraphIndex, indexGraph, patternOf } from '../../src/compiler/graph-index.ts';
-import { placeLoops } from '../../src/compiler/place-loops.ts';
-import type { Choice } from '../../src/compiler/region.ts';
+import { type GraphIndex, indexGraph, patternOf } from '../../src/compiler/graph/graph-index.ts';
+import { placeLoops } from '../../src/compiler/loops/place-loops.ts';
+import type { Choice } from '../../src/compiler/loops/region.ts';
 import { backward, type Cut, isObstacle, sameCut } from '../../src/ir/flow.ts';
 import type { Graph, OpNode, ValueId } from '../../src/ir/node.ts';
 

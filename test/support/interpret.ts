@@ -1,4 +1,4 @@
-import { mapAttrDims } from '../../src/compiler/attrs.ts';
+import { mapAttrDims } from '../../src/compiler/graph/attrs.ts';
 import { type Bindings, evalDim, evalShape } from '../../src/ir/dims.ts';
 import { iterationOf, loopSizes } from '../../src/ir/loop.ts';
 import { BYTES_PER_ELEMENT, type ValueId } from '../../src/ir/node.ts';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { simplify } from '../../src/compiler/simplify.ts';
+import { simplify } from '../../src/compiler/passes/simplify.ts';
 import type { Graph, ValueId } from '../../src/ir/node.ts';
 import { ShapeError } from '../../src/ir/ops/op.ts';
 import { GraphBuilder } from './graphs.ts';

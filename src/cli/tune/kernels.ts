@@ -1,6 +1,6 @@
-import type { RateSample } from '../../compiler/fit/fit-rates.ts';
-import type { KernelClass } from '../../compiler/kernel-class.ts';
-import { workOfCall } from '../../compiler/seconds.ts';
+import type { RateSample } from '../../compiler/cost/fit/fit-rates.ts';
+import type { KernelClass } from '../../compiler/cost/kernel-class.ts';
+import { workOfCall } from '../../compiler/cost/seconds.ts';
 import { type Attrs, isTextAttr, type TensorType } from '../../ir/node.ts';
 import { opDef } from '../../ir/ops/index.ts';
 import { type Device, k, type Tensor } from '../../runtime/index.ts';

@@ -1,10 +1,10 @@
 import { generate, planGraph, unchunkedPlan } from '../../compile.ts';
 import { BudgetError } from '../../compiler/budget.ts';
-import type { CostModel, FitError } from '../../compiler/cost-model.ts';
-import { errorOf } from '../../compiler/fit/error.ts';
-import { type OverheadSample, slowdownWith } from '../../compiler/fit/fit-overhead.ts';
-import type { WeightSample } from '../../compiler/fit/fit-weights.ts';
-import { callsOf, programSeconds } from '../../compiler/seconds.ts';
+import type { CostModel, FitError } from '../../compiler/cost/cost-model.ts';
+import { errorOf } from '../../compiler/cost/fit/error.ts';
+import { type OverheadSample, slowdownWith } from '../../compiler/cost/fit/fit-overhead.ts';
+import type { WeightSample } from '../../compiler/cost/fit/fit-weights.ts';
+import { callsOf, programSeconds } from '../../compiler/cost/seconds.ts';
 import type { Bindings } from '../../ir/dims.ts';
 import type { Graph } from '../../ir/node.ts';
 import type { Plan } from '../../ir/plan.ts';

@@ -1,9 +1,9 @@
-import type { CostModel } from '../../compiler/cost-model.ts';
-import { COST_MODELS } from '../../compiler/cost-models/index.ts';
-import { fitOverhead } from '../../compiler/fit/fit-overhead.ts';
-import { fitRates } from '../../compiler/fit/fit-rates.ts';
-import { fitWeights } from '../../compiler/fit/fit-weights.ts';
-import { KERNEL_CLASSES, type KernelClass } from '../../compiler/kernel-class.ts';
+import type { CostModel } from '../../compiler/cost/cost-model.ts';
+import { COST_MODELS } from '../../compiler/cost/cost-models/index.ts';
+import { fitOverhead } from '../../compiler/cost/fit/fit-overhead.ts';
+import { fitRates } from '../../compiler/cost/fit/fit-rates.ts';
+import { fitWeights } from '../../compiler/cost/fit/fit-weights.ts';
+import { KERNEL_CLASSES, type KernelClass } from '../../compiler/cost/kernel-class.ts';
 import type { Backend } from '../../ir/ops/op.ts';
 import { openDevice } from '../../runtime/index.ts';
 import { kernelCases } from './design.ts';
