@@ -90,12 +90,19 @@ describe('limitProducts', () => {
     expect(limits(compile(attentionGraph(), 12, '50%', 'cpu').program.steps)).toEqual([]);
   });
 
-  it('needs every row to see a key, and scores that are nothing else', () => {
+  it('needs every row to see a key, and scores that are not masked otherwise', () => {
     expect(limitsOf(attention())).toEqual(['columnsSeen 1', 'termsSeen 1']);
     expect(limitsOf(attention({ rowStart: 2 }))).toEqual(['columnsSeen 3', 'termsSeen 3']);
     expect(limitsOf(attention({ rowStart: -1 }))).toEqual([]);
     const scaled: Attention['between'] = (b, x) => b.op('scaled', 'mulScalar', [x], { value: 2 });
-    expect(limitsOf(attention({ between: scaled }))).toEqual([]);
+    // The product is not what softmax reads, and is computed whole.
+    expect(limitsOf(attention({ between: scaled }))).toEqual(['termsSeen 1']);
+    const biased: Attention['between'] = (b, x) => b.op('biased', 'add', [x, b.param('bias', [1])]);
+    expect(limitsOf(attention({ between: biased }))).toEqual(['termsSeen 1']);
+    const padded: Attention['between'] = (b, x) => b.op('padded', 'add', [x, b.input('pad', ['N'])]);
+    expect(limitsOf(attention({ between: padded }))).toEqual([]);
+    const huge: Attention['between'] = (b, x) => b.op('huge', 'addScalar', [x], { value: -3e38 });
+    expect(limitsOf(attention({ between: huge }))).toEqual([]);
     expect(limitsOf(attention({ after: (_, { scores }) => ({ scores }) }))).toEqual([]);
     expect(limitsOf(attention({ after: (b, { scores }) => ({ z: b.op('z', 'exp', [scores]) }) }))).toEqual(
       [],

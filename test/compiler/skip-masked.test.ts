@@ -8,11 +8,13 @@ import { skipMasked } from '../../src/compiler/passes/skip-masked.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
 import { loopSizes } from '../../src/ir/loop.ts';
 import type { Graph } from '../../src/ir/node.ts';
+import { LOWEST_F32 } from '../../src/ir/ops/mask.ts';
 import type { Plan } from '../../src/ir/plan.ts';
 import { printProgram } from '../../src/ir/print.ts';
 import type { Program, Step } from '../../src/ir/program.ts';
 import { openDevice } from '../../src/runtime/index.ts';
 import { comparePlan } from '../../src/testing/compare.ts';
+import { randomData as randomModelData } from '../../src/testing/random.ts';
 import { testBackends } from '../support/backends.ts';
 import { attentionGraph, GraphBuilder, gptGraph, llamaGraph } from '../support/graphs.ts';
 import { interpret, randomData } from '../support/interpret.ts';
@@ -118,6 +120,34 @@ describe('skipMasked', () => {
     expect(width(masked(twice))).toEqual(['n+n0', 'n+n0', 'n+n0', 3]);
     // A row that sees no key has equal weights for all of them.
     expect(width(masked(scaled, 1))).toEqual([24, 24, 24, 3]);
+  });
+
+  it('keeps what may weigh something: keys of rows that see no others but padding', async () => {
+    const b = new GraphBuilder('padded');
+    const [q, k, v] = ['q', 'k', 'v'].map((id) => b.input(id, ['N', 3])) as [string, string, string];
+    const mask = b.input('mask', [1, 'N'], 'i32');
+    const lowest = b.op('lowest', 'full', [], { shape: [], value: LOWEST_F32 });
+    const scores = b.op('scores', 'matmul', [q, b.op('kT', 'permute', [k], { axes: [1, 0] })]);
+    const padded = b.op('padded', 'where', [mask, scores, lowest]);
+    const masked = b.op('masked', 'causalMask', [padded]);
+    const weights = b.op('weights', 'softmax', [masked], { axis: 1 });
+    const graph = b.build({ y: b.op('y', 'matmul', [weights, v]) });
+    for (const backend of testBackends) {
+      const device = await openDevice({ backend });
+      for (const budget of ['100%', '50%', 'min']) {
+        const planned = plan(graph, {
+          dims: { N: 24 },
+          budget: parseBudget(budget),
+          backend,
+          splitReductions: false,
+        });
+        const data = randomModelData(planned.graph, 1);
+        // Padding on the left: the first rows see nothing else.
+        data.inputs.mask?.forEach((_, i, all) => void (all[i] = Number(i >= 7)));
+        expect((await comparePlan(planned, device, data)).failures).toEqual([]);
+      }
+      await device.destroy();
+    }
   });
 
   it('does about half of the work in small chunks', () => {

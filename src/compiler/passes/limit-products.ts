@@ -1,6 +1,7 @@
 import { addDims, type Dim, dimTerms, subDims } from '../../ir/dims.ts';
 import { type OpNode, operandsOf, type ValueId } from '../../ir/node.ts';
 import type { Program, Step } from '../../ir/program.ts';
+import { boundedScores } from '../graph/bounded-scores.ts';
 import { storagesIn } from './fold-masks.ts';
 
 type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
@@ -15,28 +16,26 @@ type Steps = readonly Step[];
  */
 export function limitProducts(program: Program): Program {
   const outputs = program.outputs.map(({ value }) => value);
-  return { ...program, steps: limitIn(program.steps, outputs) };
+  return { ...program, steps: limitIn(program.steps, outputs, boundedScores(program)) };
 }
 
-function limitIn(steps: Steps, outputs: readonly ValueId[]): Steps {
+function limitIn(steps: Steps, outputs: readonly ValueId[], isBounded: (value: ValueId) => boolean): Steps {
   const limits = new Map<Step, Readonly<Record<string, Dim>>>();
   steps.forEach((soft, at) => {
     if (soft.kind !== 'call' || soft.node.op !== 'causalSoftmax') return;
     const { rowStart, columnStart } = soft.node.attrs as { rowStart: Dim; columnStart: Dim };
     const first = addDims(subDims(rowStart, columnStart), 1);
-    // A row that sees no key weighs all alike.
-    if (!isPositive(first)) return;
-    // Scores of other kinds may be as low as masked ones, which then weigh something.
+    // A row that sees no key, or none above masked ones, weighs all alike.
+    if (!isPositive(first) || !isBounded(soft.operands[0] as ValueId)) return;
     const scores = scoresOf(steps, at, soft, outputs);
-    if (!scores) return;
-    limits.set(scores, { columnsSeen: first });
+    if (scores) limits.set(scores, { columnsSeen: first });
     for (const step of steps.slice(at + 1)) {
       if (isProduct(step) && step.operands[0] === soft.into && step.operands[1] !== soft.into)
         limits.set(step, { termsSeen: first });
     }
   });
   return steps.map((step): Step => {
-    if (step.kind === 'loop') return { ...step, steps: limitIn(step.steps, outputs) };
+    if (step.kind === 'loop') return { ...step, steps: limitIn(step.steps, outputs, isBounded) };
     const limit = limits.get(step);
     return step.kind === 'call' && limit ? { ...step, node: withAttrs(step.node, limit) } : step;
   });

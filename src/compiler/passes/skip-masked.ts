@@ -3,6 +3,7 @@ import { backward, type Cut, isObstacle } from '../../ir/flow.ts';
 import { type LoopNode, type OpNode, operandsOf, type ValueId } from '../../ir/node.ts';
 import { opDef } from '../../ir/ops/index.ts';
 import type { Program, Step } from '../../ir/program.ts';
+import { boundedScores } from '../graph/bounded-scores.ts';
 import { knownPattern } from '../graph/graph-index.ts';
 
 type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
@@ -10,7 +11,8 @@ type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
 /**
  * Leaves out work that causal masks throw away. In a loop over query rows, no row of a chunk sees a key after the chunk's
  * last row: softmax gives those keys exactly 0. What is computed for them — scores, masked scores, weights, and
- * their part of the weighted sum — is not computed: kernels see slices up to the last row.
+ * their part of the weighted sum — is not computed: kernels see slices up to the last row. Not so where scores may be as low as
+ * masked ones ({@link boundedScores}).
  *
  * Storages stay as they are. Kernels add in order of the keys, and what they would add after the last one is zeros, so results
  * keep their bits, as long as the values of later keys are finite (0 · ∞ is no zero).
@@ -24,7 +26,7 @@ export function skipMasked(program: Program): Program {
     taken.add(name);
     return name;
   };
-  return { ...program, steps: skipIn(program.steps, [], fresh) };
+  return { ...program, steps: skipIn(program.steps, [], { fresh, isBounded: boundedScores(program) }) };
 }
 
 function claim(steps: readonly Step[], taken: Set<string>): void {
@@ -39,20 +41,21 @@ function claim(steps: readonly Step[], taken: Set<string>): void {
   }
 }
 
-function skipIn(
-  steps: readonly Step[],
-  loops: readonly LoopNode[],
-  fresh: (wish: string) => string,
-): readonly Step[] {
+interface Knowledge {
+  readonly fresh: (wish: string) => string;
+  readonly isBounded: (value: ValueId) => boolean;
+}
+
+function skipIn(steps: readonly Step[], loops: readonly LoopNode[], known: Knowledge): readonly Step[] {
   let current: readonly Step[] = steps.map(
     (step): Step =>
-      step.kind === 'loop' ? { ...step, steps: skipIn(step.steps, [...loops, step.loop], fresh) } : step,
+      step.kind === 'loop' ? { ...step, steps: skipIn(step.steps, [...loops, step.loop], known) } : step,
   );
   if (loops.length === 0) return current;
   for (const step of steps) {
     if (step.kind !== 'call' || step.node.op !== 'causalMask') continue;
-    const seen = visibleColumns(step.node, loops);
-    if (seen !== undefined) current = new Skip(current, fresh, seen).from(step.node.id) ?? current;
+    const seen = known.isBounded(step.operands[0] as ValueId) ? visibleColumns(step.node, loops) : undefined;
+    if (seen !== undefined) current = new Skip(current, known.fresh, seen).from(step.node.id) ?? current;
   }
   return current;
 }
