@@ -101,9 +101,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const complete = pass('lower', () => lower(chunked));
   const narrowed = pass('skip masked', () => skipMasked(complete));
   const folded = pass('fold masks', () => foldMasks(narrowed));
-  // The others compute products whole.
-  const limits = options.backend === 'webasm';
-  const program = limits ? pass('limit products', () => limitProducts(folded)) : folded;
+  const program = pass('limit products', () => limitProducts(folded, options.backend));
   const planned = pass('estimate planned', () => estimate(program));
   const summary = pass('report', () =>
     reportLoops(

@@ -9,15 +9,17 @@ import { specialise } from '../../src/compiler/passes/specialise.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
 import type { Graph } from '../../src/ir/node.ts';
 import { opDef } from '../../src/ir/ops/index.ts';
+import type { Backend } from '../../src/ir/ops/op.ts';
 import type { Plan } from '../../src/ir/plan.ts';
 import { printProgram } from '../../src/ir/print.ts';
 import type { Step } from '../../src/ir/program.ts';
-import { type Device, openDevice } from '../../src/runtime/index.ts';
+import { type Device, type OpenOptions, openDevice } from '../../src/runtime/index.ts';
 import { comparePlan } from '../../src/testing/compare.ts';
+import { testBackends } from '../support/backends.ts';
 import { attentionGraph, GraphBuilder } from '../support/graphs.ts';
 import { interpret, randomData } from '../support/interpret.ts';
 
-const compile = (graph: Graph, n: number, budget: string, backend: 'webasm' | 'cpu' = 'webasm'): Plan =>
+const compile = (graph: Graph, n: number, budget: string, backend: Backend = 'webasm'): Plan =>
   plan(graph, { dims: { N: n }, budget: parseBudget(budget), backend });
 
 /** What products say of the rows of theirs, in order. */
@@ -57,7 +59,7 @@ function grouped(): Graph {
 }
 
 const limitsOf = (graph: Graph): string[] =>
-  limits(limitProducts(foldMasks(lower(specialise(graph, { N: 6 })))).steps);
+  limits(limitProducts(foldMasks(lower(specialise(graph, { N: 6 }))), 'webasm').steps);
 
 describe('limitProducts', () => {
   it('limits scores to the columns, and weighted sums to the terms, that rows see', () => {
@@ -86,7 +88,8 @@ describe('limitProducts', () => {
       'columnsSeen n0+1',
       'termsSeen n0+1',
     ]);
-    // Others compute products whole.
+    expect(limits(compile(attentionGraph(), 12, '50%', 'webgpu').program.steps)).toHaveLength(2);
+    // The slow reference computes products whole.
     expect(limits(compile(attentionGraph(), 12, '50%', 'cpu').program.steps)).toEqual([]);
   });
 
@@ -147,28 +150,36 @@ describe('limitProducts', () => {
     expect(interpret(program, data).outputs).toEqual(interpret(unchunkedProgram, data).outputs);
   });
 
-  describe.each([1, 3])('on %i threads', (threads) => {
-    let device: Device;
-    beforeAll(async () => {
-      device = await openDevice({ backend: 'webasm', threads });
-    });
-    afterAll(() => device.destroy());
+  const devices: { name: string; options: OpenOptions & { backend: 'webasm' | 'webgpu' } }[] = [
+    { name: 'webasm, 1 thread', options: { backend: 'webasm', threads: 1 } },
+    { name: 'webasm, 3 threads', options: { backend: 'webasm', threads: 3 } },
+    { name: 'webgpu', options: { backend: 'webgpu' } },
+  ];
+  describe.each(devices.filter(({ options }) => testBackends.includes(options.backend)))(
+    'on $name',
+    ({ options }) => {
+      let device: Device;
+      beforeAll(async () => {
+        device = await openDevice(options);
+      });
+      afterAll(() => device.destroy());
 
-    it('keeps every bit, whatever lies in the storages of scores', async () => {
-      for (const [graph, n] of [
-        [attentionGraph(3, 5), 150],
-        [attentionGraph(2, 70), 130],
-        [grouped(), 81],
-      ] as const) {
-        for (const budget of ['100%', '60%', 'min']) {
-          // What is allocated next lies where no number was left.
-          const poison = device.upload(new Float32Array(2 ** 20).fill(Number.NaN), [2 ** 20]);
-          poison.free();
-          const planned = compile(graph, n, budget);
-          if (budget === '100%') expect(limits(planned.program.steps).length).toBeGreaterThan(0);
-          expect((await comparePlan(planned, device)).failures).toEqual([]);
+      it('keeps every bit, whatever lies in the storages of scores', async () => {
+        for (const [graph, n] of [
+          [attentionGraph(3, 5), 150],
+          [attentionGraph(2, 70), 130],
+          [grouped(), 81],
+        ] as const) {
+          for (const budget of ['100%', '60%', 'min']) {
+            // What is allocated next lies where no number was left.
+            const poison = device.upload(new Float32Array(2 ** 20).fill(Number.NaN), [2 ** 20]);
+            poison.free();
+            const planned = compile(graph, n, budget, options.backend);
+            if (budget === '100%') expect(limits(planned.program.steps).length).toBeGreaterThan(0);
+            expect((await comparePlan(planned, device)).failures).toEqual([]);
+          }
         }
-      }
-    });
-  });
+      });
+    },
+  );
 });

@@ -208,6 +208,7 @@ describe('plan', () => {
         "lower",
         "skip masked",
         "fold masks",
+        "limit products",
         "estimate planned",
         "report",
         "predict time",

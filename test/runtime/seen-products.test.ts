@@ -109,15 +109,18 @@ describe.each(MODES.filter(({ options }) => testBackends.includes(options.backen
   },
 );
 
-it('leave out what rows do not see, on webasm', async () => {
-  const device = await openDevice({ backend: 'webasm', threads: 1 });
-  const size = 512;
-  const data = Float32Array.from({ length: size * size }, () => 1);
-  const [a, b] = [device.upload(data, [size, size]), device.upload(data, [size, size])];
-  const into = device.upload(new Float32Array(size * size).fill(LEFT), [size, size]);
-  k.matmul(a, b, { into, columnsSeen: 1 });
-  const left = (await device.read(into)).filter((value) => value === LEFT).length;
-  // All but the blocks of 64 rows that the diagonal goes through.
-  expect(left / (size * size)).toBeGreaterThan(0.42);
-  await device.destroy();
-});
+it.each(testBackends.filter((backend) => backend !== 'cpu'))(
+  'leave out what rows do not see, on %s',
+  async (backend) => {
+    const device = await openDevice({ backend });
+    const size = 512;
+    const data = Float32Array.from({ length: size * size }, () => 1);
+    const [a, b] = [device.upload(data, [size, size]), device.upload(data, [size, size])];
+    const into = device.upload(new Float32Array(size * size).fill(LEFT), [size, size]);
+    k.matmul(a, b, { into, columnsSeen: 1 });
+    const left = (await device.read(into)).filter((value) => value === LEFT).length;
+    // All but the blocks or tiles that the diagonal goes through.
+    expect(left / (size * size)).toBeGreaterThan(0.37);
+    await device.destroy();
+  },
+);

@@ -1,5 +1,6 @@
 import { addDims, type Dim, dimTerms, subDims } from '../../ir/dims.ts';
 import { type OpNode, operandsOf, type ValueId } from '../../ir/node.ts';
+import type { Backend } from '../../ir/ops/op.ts';
 import type { Program, Step } from '../../ir/program.ts';
 import { boundedScores } from '../graph/bounded-scores.ts';
 import { storagesIn } from './fold-masks.ts';
@@ -14,7 +15,9 @@ type Steps = readonly Step[];
  *
  * Results keep their bits as long as scores and the values of later keys are finite (0 · ∞ is no zero).
  */
-export function limitProducts(program: Program): Program {
+export function limitProducts(program: Program, backend: Backend): Program {
+  // Its kernels compute products whole.
+  if (backend === 'cpu') return program;
   const outputs = program.outputs.map(({ value }) => value);
   return { ...program, steps: limitIn(program.steps, outputs, boundedScores(program)) };
 }

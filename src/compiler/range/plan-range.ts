@@ -79,8 +79,7 @@ export function planRange(graph: Graph, options: RangeOptions): RangePlan {
     ruledLoops(found, { ...selection, budget: limits.budget }, limits),
   );
   const { rules, peaks } = ruled;
-  const program =
-    options.backend === 'webasm' ? pass('limit products', () => limitProducts(ruled.program)) : ruled.program;
+  const program = pass('limit products', () => limitProducts(ruled.program, options.backend));
   const at = (size: number): Bindings => chunkSizes(rules, limits, { [name]: size });
   const planned = pass('estimate planned', () => estimate(program, at(to)));
   const summary = pass('report', () => report(placed, ruled, at(to), cap, costModel.weights));

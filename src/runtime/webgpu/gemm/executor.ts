@@ -77,9 +77,9 @@ export class GemmExecutor {
     this.#convolutions = tiled('convolve', CONVOLUTION_OPERANDS);
   }
 
-  multiply({ out, a, b, bias, accumulate }: Product<View>): void {
+  multiply({ out, a, b, bias, accumulate, seen }: Product<View>): void {
     const { batch, turned, parameters } = productParameters(
-      { out, a, b, bias, accumulate: accumulate === true },
+      { out, a, b, bias, accumulate: accumulate === true, seen },
       FORM,
     );
     const { rows, columns, aRow, aK, bColumn, bK } = parameters;

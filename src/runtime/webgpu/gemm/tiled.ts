@@ -110,7 +110,8 @@ class Staged {
 /**
  * A batch of products: a workgroup brings tiles of A and B into its memory, `depth` steps of k at a time, and every thread adds
  * up a block of C in registers. An element is one chain of fused multiply-adds in order of k, whatever the tile, so all tiles
- * make the same bits, and no part of C depends on what else is computed.
+ * make the same bits, and no part of C depends on what else is computed. Tiles are computed for the terms that their last row sees,
+ * and not at all where it sees no column of theirs.
  */
 export function tiledShader(tile: Tile, operands: string, aAlong: Along, bAlong: Along): string {
   const [a, b] = [new Staged('a', aAlong, tile), new Staged('b', bAlong, tile)];
@@ -148,6 +149,9 @@ fn main(@builtin(workgroup_id) group : vec3u, @builtin(local_invocation_index) i
   let z = p.firstZ + i32(group.z);
   let firstRow = (p.firstY + i32(group.y)) * ${tile.rows};
   let firstColumn = (p.firstX + i32(group.x)) * ${tile.columns};
+  let lastRow = min(firstRow + ${tile.rows}, p.rows) - 1;
+  if (firstColumn >= p.columnsSeen + lastRow) { return; }
+  let terms = min(p.k, p.termsSeen + lastRow);
   let down = thread / ${across};
   let across = thread % ${across};
   let ownRow = firstRow + down * ${tile.rowsEach};
@@ -163,15 +167,15 @@ ${lines(
   4,
 )}
   }
-  for (var first = 0; first < p.k; first += ${tile.depth}) {
+  for (var first = 0; first < terms; first += ${tile.depth}) {
 ${lines([...a.transfer, ...b.transfer], 4)}
     workgroupBarrier();
-    if (first + ${tile.depth} <= p.k) {
+    if (first + ${tile.depth} <= terms) {
       for (var step = 0; step < ${tile.depth}; step++) {
 ${lines(step, 8)}
       }
     } else {
-      for (var step = 0; step < p.k - first; step++) {
+      for (var step = 0; step < terms - first; step++) {
 ${lines(step, 8)}
       }
     }
