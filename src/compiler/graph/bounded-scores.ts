@@ -34,7 +34,17 @@ export function boundedScores({ params, steps }: Program): (value: ValueId) => b
     }
   };
   collect(steps);
-  return function isBounded(value): boolean {
+  const known = new Map<ValueId, boolean>();
+  const isBounded = (value: ValueId): boolean => {
+    const found = known.get(value);
+    if (found !== undefined) return found;
+    // Nothing is said of what is made of itself, as loops carry it.
+    known.set(value, false);
+    const bounded = isMadeOfBounded(value);
+    known.set(value, bounded);
+    return bounded;
+  };
+  const isMadeOfBounded = (value: ValueId): boolean => {
     if (parameters.has(value)) return true;
     const writer = writers.get(value);
     if (writer) {
@@ -44,6 +54,7 @@ export function boundedScores({ params, steps }: Program): (value: ValueId) => b
     const of = views.get(value);
     return of !== undefined && isBounded(of);
   };
+  return isBounded;
 }
 
 /** The ops that a call consists of. */
