@@ -1,8 +1,9 @@
 import { isContraction } from '../../ir/flow.ts';
-import type { Node } from '../../ir/node.ts';
+import type { Node, OpNode } from '../../ir/node.ts';
 import { evenChunk } from '../../layout/chunks.ts';
 import { loopCost, reluctance, sharesOf } from '../cost/cost.ts';
 import type { Weights } from '../cost/cost-model.ts';
+import type { GraphIndex } from '../graph/graph-index.ts';
 import type { Region } from '../loops/region.ts';
 import type { State } from '../memory/state.ts';
 import { type Evaluation, evaluate, largestChunk, loopPeak } from './evaluate.ts';
@@ -10,7 +11,7 @@ import { regionKey } from './family.ts';
 import { outline } from './outline.ts';
 import type { PartialPlan } from './partial-plans.ts';
 import { type Candidate, distinct, outcome, preferred, ranked } from './ranking.ts';
-import { type Rejection, searchRegions } from './search.ts';
+import { type Rejection, type SearchOptions, searchRegions } from './search.ts';
 import { locate, type Spot } from './spot.ts';
 
 export interface CandidateOptions {
@@ -36,6 +37,10 @@ const NODES = 240;
 const FEWEST = 8;
 const MOST = 24;
 
+/** Graphs of so many nodes are small: they are searched in more ways. */
+const SMALL = 12;
+export const isSmall = (nodes: number): boolean => nodes <= SMALL;
+
 /** So many regions are all evaluated. */
 const FEW = 64;
 /**
@@ -48,17 +53,21 @@ const MOST_ITERATIONS = 4096;
 const inSplit = ({ loop }: Evaluation, { inner }: Spot): boolean =>
   loop.carries.length > 0 || inner?.splits === true;
 
-/** The share of what other loops leave of a peak that splitting a reduction must take off. */
+/** The share of what other loops leave that splitting a reduction must take off, where they stay within a budget. */
 const WORTH_ROUNDING = 1 / 10;
+/** The same for the smallest peak, and where nothing else meets the budget. */
+const WORTH_REACHING = 1 / 24;
 
 /** The loops that split nothing, and those that leave enough less of a peak than they and the plan as it is. */
 function worthRounding<T extends { readonly region: Region }>(
   loops: readonly T[],
-  peak: number,
   left: (one: T) => number,
+  { state: { peak } }: Spot,
+  budget: number | undefined,
 ): readonly T[] {
   const least = loops.reduce((least, one) => (splits(one) ? least : Math.min(least, left(one))), peak);
-  return loops.filter((one) => !splits(one) || left(one) <= least * (1 - WORTH_ROUNDING));
+  const share = budget !== undefined && least <= budget ? WORTH_ROUNDING : WORTH_REACHING;
+  return loops.filter((one) => !splits(one) || left(one) <= least * (1 - share));
 }
 
 const splits = ({ region }: { readonly region: Region }): boolean =>
@@ -72,6 +81,19 @@ function smallestChunk(evaluation: Evaluation, spot: Spot): number {
   return Math.ceil(evaluation.region.extent / parts);
 }
 
+/** Every region that contains a node, also those whose flows reach other nodes of it only. */
+function regionsWith(index: GraphIndex, at: number, options: SearchOptions): Region[] {
+  const { nodes } = index.graph;
+  const { id } = nodes[at] as OpNode;
+  const regions = new Map<string, Region>();
+  for (const [position, { kind }] of nodes.entries()) {
+    if (kind === 'loop') continue;
+    for (const region of searchRegions(index, position, options))
+      if (region.cuts.has(id)) regions.set(regionKey(region), region);
+  }
+  return [...regions.values()];
+}
+
 /** The loops worth trying where a partial plan exceeds a budget or the cap. What is found is kept: plans resemble each other. */
 export class Candidates {
   readonly #options: CandidateOptions;
@@ -82,11 +104,13 @@ export class Candidates {
 
   /** How many loops a plan is tried with. */
   readonly tried: number;
+  readonly #isSmall: boolean;
 
   /** @param nodes of the graph */
   constructor(options: CandidateOptions, nodes: number) {
     this.#options = options;
     this.tried = Math.min(MOST, Math.max(FEWEST, Math.round(NODES / Math.max(1, nodes))));
+    this.#isSmall = isSmall(nodes);
   }
 
   /** Candidates that bring the peak (or a storage over the cap) of a partial plan within the budget, or another node. */
@@ -118,10 +142,10 @@ export class Candidates {
    * Candidates that do not bring the peak of a partial plan within the budget by themselves, but with loops inside them: larger
    * chunks than {@link within} has, fewer of each region the larger they are.
    */
-  unfinished(partial: PartialPlan, budget: number): Candidate[] {
+  unfinished(partial: PartialPlan, budget: number, at?: number): Candidate[] {
     const { state } = partial;
     const { cap } = this.#options;
-    const spot = this.#spot(partial, budget);
+    const spot = this.#spot(partial, budget, at);
     const candidates: Candidate[] = [];
     for (const evaluation of this.promising(spot, state.peak)) {
       const { fixedBytes, aroundBytes, region } = evaluation;
@@ -171,7 +195,7 @@ export class Candidates {
     if (!evaluations) {
       const regions = this.#regions(state, at, inner !== undefined);
       evaluations = this.#best(regions, spot, budget).flatMap((region) => evaluate(state, region) ?? []);
-      if (kind === 'peak') evaluations = worthRounding(evaluations, state.peak, outcome);
+      if (kind === 'peak') evaluations = worthRounding(evaluations, outcome, spot, budget);
       if (kind === 'oversized')
         evaluations = evaluations.filter(({ loop }) =>
           [...loop.results.map(({ id }) => id), ...loop.carries.map(({ of }) => of)].every(
@@ -196,12 +220,13 @@ export class Candidates {
     return `${this.#number(nodes[at] as Node)}: ${around.map((node) => this.#number(node)).join(' ')}`;
   }
 
-  #best(regions: readonly Region[], { state, kind }: Spot, budget: number | undefined): Region[] {
+  #best(regions: readonly Region[], spot: Spot, budget: number | undefined): Region[] {
+    const { state, kind } = spot;
     const { weights, cap } = this.#options;
     if (regions.length <= FEW) return [...regions];
     const limit = kind === 'peak' ? (budget ?? state.peak - 1) : Number.POSITIVE_INFINITY;
     const all = regions.flatMap((region) => outline(state, region, weights, limit) ?? []);
-    const worthIt = kind === 'peak' ? worthRounding(all, state.peak, (one) => loopPeak(one, 1)) : all;
+    const worthIt = kind === 'peak' ? worthRounding(all, (one) => loopPeak(one, 1), spot, budget) : all;
     const outlines = worthIt.filter((one) => loopPeak(one, 1) <= limit);
     const byPeak = ranked(outlines, (one) => [loopPeak(one, 1), one.kernels]);
     if (budget === undefined) return byPeak;
@@ -219,12 +244,8 @@ export class Candidates {
     let regions = this.#found.get(key);
     if (!regions) {
       // What stops a flow inside a body is cut already: no reason to give.
-      regions = searchRegions(index, at, {
-        window,
-        borders,
-        splitReductions,
-        ...(onRejection && !inBody ? { onRejection } : {}),
-      });
+      const options = { window, borders, splitReductions, ...(onRejection && !inBody ? { onRejection } : {}) };
+      regions = this.#isSmall ? regionsWith(index, at, options) : searchRegions(index, at, options);
       if (!inBody) regions = regions.map((region) => this.#same(region));
       this.#found.set(key, regions);
     }

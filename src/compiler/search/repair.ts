@@ -146,7 +146,7 @@ function together(plans: PartialPlans, candidates: Candidates, partial: PartialP
   const first = candidates
     .promising(spot, Number.POSITIVE_INFINITY)
     .map((one) => candidates.smallest(spot, one))
-    .filter(({ peak }) => peak >= state.peak)
+    .filter(({ peak, evaluation }) => Math.max(peak, evaluation.aroundBytes) >= state.peak)
     .sort((a, b) => a.peak - b.peak || a.cost - b.cost);
   return distinct(first, TOGETHER).flatMap((candidate) => {
     const { child } = extended(plans, partial, candidate);
