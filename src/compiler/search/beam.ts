@@ -1,6 +1,7 @@
 import { fits } from '../memory/state.ts';
-import { type Candidates, WINDOW } from './candidates.ts';
+import { type Candidates, isSmall, WINDOW } from './candidates.ts';
 import { axesOf, keyOf } from './family.ts';
+import { inOrder } from './in-order.ts';
 import type { PartialPlan, PartialPlans } from './partial-plans.ts';
 import { type Candidate, compareStates, lowerThan, type Outlook } from './ranking.ts';
 import { extended, repaired } from './repair.ts';
@@ -17,14 +18,15 @@ export interface BeamOptions {
 const NODES = 320;
 const NARROWEST = 4;
 const WIDEST = 16;
-/** Graphs of so many nodes are small. */
-const SMALL = 12;
 /** Every step of a plan covers all repeats of a region, so that plans are short even for deep models. */
 const MAX_STEPS = 24;
 
-/** Which loops a search by cost tries: those at the peak, also those that take loops inside, also at any other node. */
-export type Way = 'peak' | 'nested' | 'everywhere';
-export const WAYS = ['peak', 'nested', 'everywhere'] as const satisfies readonly Way[];
+/**
+ * Which loops a search by cost tries: those at the peak, also those that take loops inside, also at any other node; or at the
+ * first node over the budget.
+ */
+export type Way = 'peak' | 'nested' | 'everywhere' | 'in order';
+export const WAYS = ['peak', 'nested', 'everywhere', 'in order'] as const satisfies readonly Way[];
 
 interface CheapestOptions {
   readonly way?: Way;
@@ -51,7 +53,7 @@ export class BeamSearch {
 
   /** Small graphs are searched in more ways. */
   get isThorough(): boolean {
-    return this.#plans.empty.state.graph.nodes.length <= SMALL;
+    return isSmall(this.#plans.empty.state.graph.nodes.length);
   }
 
   /**
@@ -63,6 +65,11 @@ export class BeamSearch {
     budget: number,
     { way = 'peak', enough = 1, from: start = this.#plans.empty }: CheapestOptions = {},
   ): { readonly found: readonly PartialPlan[]; readonly stuck: PartialPlan } {
+    if (way === 'in order') {
+      const { signal } = this.#options;
+      const found = inOrder(this.#plans, this.#candidates, budget, { width: this.#width >> 1, enough, signal });
+      return { found, stuck: start };
+    }
     let beam = [start];
     let stuck = start;
     let found: PartialPlan[] = [];

@@ -99,7 +99,7 @@ export class Selection {
     if (!this.#beam.isThorough || least.state.oversized.length > 0) return least;
     for (const way of WAYS) {
       const [found] = this.#beam.cheapest(least.state.peak - 1, { way }).found;
-      if (found) return this.#beam.leastPeak(this.#withSmallestChunks(found));
+      if (found) return this.#lowered(this.#beam.leastPeak(this.#withSmallestChunks(found)));
     }
     return least;
   }
