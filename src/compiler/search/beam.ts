@@ -67,7 +67,11 @@ export class BeamSearch {
   ): { readonly found: readonly PartialPlan[]; readonly stuck: PartialPlan } {
     if (way === 'in order') {
       const { signal } = this.#options;
-      const found = inOrder(this.#plans, this.#candidates, budget, { width: this.#width >> 1, enough, signal });
+      const found = inOrder(this.#plans, this.#candidates, budget, {
+        width: this.#width >> 1,
+        enough,
+        signal,
+      });
       return { found, stuck: start };
     }
     let beam = [start];

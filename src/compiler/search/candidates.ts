@@ -123,7 +123,7 @@ export class Candidates {
       const chunkSize = largestChunk(evaluation, budget, cap);
       if (
         chunkSize < smallestChunk(evaluation, spot) ||
-        evaluation.aroundBytes > Math.max(state.peak, budget)
+        (!this.#isSmall && evaluation.aroundBytes > Math.max(state.peak, budget))
       )
         continue;
       candidates.push(this.at(spot, evaluation, chunkSize));
@@ -190,12 +190,14 @@ export class Candidates {
     const { state, at, inner, kind } = spot;
     const node = state.index.graph.nodes[at];
     if (node === undefined || node.kind === 'loop') return [];
-    const key = `${budget} ${this.#situation(spot)}`;
+    // Loops at other nodes move what holds up those that exceed: what they leave themselves says nothing.
+    const exceeds = kind === 'peak' && (state.peaks[at] as number) > (budget ?? state.peak - 1);
+    const key = `${budget} ${exceeds} ${this.#situation(spot)}`;
     let evaluations = this.#evaluated.get(key);
     if (!evaluations) {
       const regions = this.#regions(state, at, inner !== undefined);
       evaluations = this.#best(regions, spot, budget).flatMap((region) => evaluate(state, region) ?? []);
-      if (kind === 'peak') evaluations = worthRounding(evaluations, outcome, spot, budget);
+      if (exceeds) evaluations = worthRounding(evaluations, outcome, spot, budget);
       if (kind === 'oversized')
         evaluations = evaluations.filter(({ loop }) =>
           [...loop.results.map(({ id }) => id), ...loop.carries.map(({ of }) => of)].every(
@@ -244,7 +246,12 @@ export class Candidates {
     let regions = this.#found.get(key);
     if (!regions) {
       // What stops a flow inside a body is cut already: no reason to give.
-      const options = { window, borders, splitReductions, ...(onRejection && !inBody ? { onRejection } : {}) };
+      const options = {
+        window,
+        borders,
+        splitReductions,
+        ...(onRejection && !inBody ? { onRejection } : {}),
+      };
       regions = this.#isSmall ? regionsWith(index, at, options) : searchRegions(index, at, options);
       if (!inBody) regions = regions.map((region) => this.#same(region));
       this.#found.set(key, regions);

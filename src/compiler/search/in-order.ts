@@ -1,8 +1,8 @@
+import { fits } from '../memory/state.ts';
 import type { Candidates } from './candidates.ts';
 import { keyOf } from './family.ts';
 import type { PartialPlan, PartialPlans } from './partial-plans.ts';
 import type { Candidate } from './ranking.ts';
-import { fits } from '../memory/state.ts';
 
 export interface InOrderOptions {
   /** How many plans are gone on with that are within the budget up to the same node. */
@@ -57,17 +57,18 @@ export function inOrder(
         signal?.throwIfAborted();
         return along(candidates, from, budget).map((candidate) => {
           const { child } = plans.extend(from, candidate, budget);
-          return { child, from };
+          return { child, from, takesAlong: takesAlong(candidate, firstOver(from, budget)) };
         });
       });
       let looked = 0;
-      for (const { child, from } of next.sort((a, b) => a.child.cost - b.child.cost)) {
+      for (const { child, from, takesAlong } of next.sort((a, b) => a.child.cost - b.child.cost)) {
         if (looked === LOOKED_AT * width || isDear(child)) break;
         const key = keyOf(child.families);
         if (seen.has(key)) continue;
         seen.add(key);
         looked++;
-        if (goesOn(plans, child, from, budget)) add(child);
+        if (endOf(plans, child, budget) >= at && (takesAlong || goesOn(plans, child, from, budget)))
+          add(child);
       }
       plans.forget([...reached.values()].flatMap((those) => [...those.values()]));
     }
@@ -86,6 +87,12 @@ function goesOn(plans: PartialPlans, child: PartialPlan, from: PartialPlan, budg
   const isLoop = child.state.graph.nodes[at]?.kind === 'loop';
   return isLoop || (child.state.peaks[at] as number) < (from.state.peaks[first] as number);
 }
+
+/** Does a loop compute what comes behind a node, but not that node? Then values may be dead there that were not. */
+const takesAlong = ({ spot, evaluation: { arrangement } }: Candidate, first: number): boolean => {
+  const node = spot.state.graph.nodes[first];
+  return !spot.inner && arrangement.last > first && !arrangement.inside.some((one) => one === node);
+};
 
 /** The position, in the graph without loops, of the first node over a budget; of a loop's last node where that is one. */
 function endOf(plans: PartialPlans, plan: PartialPlan, budget: number): number {
