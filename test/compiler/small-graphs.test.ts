@@ -1,0 +1,116 @@
+import {
+  add,
+  amin,
+  defineModel,
+  einsum,
+  f32,
+  gelu,
+  greater,
+  maskedFill,
+  matmul,
+  maximum,
+  mul,
+  nn,
+  param,
+  reshape,
+  scaledDotProductAttention,
+  sigmoid,
+  sin,
+  softmax,
+  sum,
+  transpose,
+  where,
+} from 'autochunk';
+import { describe, expect, it } from 'vitest';
+import { type PlanOptions, plan } from '../../src/compiler/pipeline.ts';
+import type { Budget } from '../../src/ir/plan.ts';
+import { trace } from '../../src/trace/tracer.ts';
+
+const bytes = (bytes: number): Budget => ({ kind: 'bytes', bytes });
+const min: Budget = { kind: 'min' };
+
+/** Graphs for which plans were worse than the best of all (`npm run quality`). */
+describe('plans for small graphs', () => {
+  const peakOf = (
+    model: Parameters<typeof trace>[0],
+    n: number,
+    budget: Budget,
+    options: Partial<PlanOptions> = {},
+  ): number => planOf(model, n, budget, options).planned.peakBytes;
+  const planOf = (
+    model: Parameters<typeof trace>[0],
+    n: number,
+    budget: Budget,
+    options: Partial<PlanOptions> = {},
+  ) => plan(trace(model), { dims: { N: n }, backend: 'cpu', budget, ...options });
+  const exact = { splitReductions: false };
+
+  it('split a reduction for 7 % of the smallest peak, under 10 % as it is', () => {
+    const model = defineModel('mlp', { x: f32('N', 6) }, ({ x }) => ({
+      y: add(x, nn.linear('down', gelu(nn.linear('up', x, 19)), 6)),
+    }));
+    expect(peakOf(model, 6, min, exact)).toBe(364);
+    expect(peakOf(model, 6, min)).toBe(340);
+    expect(peakOf(model, 6, bytes(360))).toBeLessThanOrEqual(360);
+  });
+
+  it('find regions that a flow to the peak does not lead through', () => {
+    const model = defineModel('joined', { x: f32(4, 'N', 5) }, ({ x }) => {
+      const v = where(greater(x, 0.5), x, param('p', []));
+      const w = softmax(maskedFill(v, greater(v, 0.5), -4), 2);
+      return { y: nn.linear('q', w, 6), z: softmax(transpose(v, 0, 1), 2) };
+    });
+    expect(peakOf(model, 3, min, exact)).toBe(800);
+  });
+
+  it('find two loops that help only together', () => {
+    const model = defineModel('together', { x: f32('N', 6, 1, 3) }, ({ x }) => {
+      const v = add(x, x);
+      const w = einsum('...a,ab->...b', v, param('p', [3, 1]));
+      return { y: softmax(v, 3), z: matmul(w, param('q', [1, 5])) };
+    });
+    expect(peakOf(model, 2, min, exact)).toBeLessThanOrEqual(548);
+  });
+
+  it('compute later readers earlier, so that what they read is written over', () => {
+    const model = defineModel('readers', { x: f32('N', 5, { donated: true }), y: f32(1, 4) }, ({ x, y }) => {
+      const v = maximum(x, param('p', []));
+      const least = amin(v, 1, { keepdims: false });
+      return {
+        least,
+        wave: reshape(sin(y), [4]),
+        seen: scaledDotProductAttention(v, v, v, { causal: true }),
+      };
+    });
+    expect(peakOf(model, 2, min, exact)).toBe(100);
+    expect(peakOf(model, 2, bytes(108), exact)).toBeLessThanOrEqual(108);
+  });
+
+  it('split a reduction away from the peak, where that lets the peak write over an input', () => {
+    const model = defineModel('sums', { x: f32('N', 1, 1, 1, { donated: true }) }, ({ x }) => {
+      const t = transpose(x, 3, 0);
+      return { y: nn.groupNorm('norm', t, { groups: 1 }), z: sum(t, 3, { keepdims: false }) };
+    });
+    expect(peakOf(model, 9, min)).toBe(80);
+  });
+
+  it('put the cheaper loop inside', () => {
+    const model = defineModel('nested', { x: f32('N', 6, 6, 2) }, ({ x }) => ({
+      y: scaledDotProductAttention(x, x, x, { causal: true }),
+    }));
+    const { planned, cost } = planOf(model, 6, bytes(4213), exact);
+    expect(planned.peakBytes).toBeLessThanOrEqual(4213);
+    expect(cost.total).toBeLessThan(70);
+  });
+
+  it('use three cheap loops for a dear one', () => {
+    const model = defineModel('cheap', { x: f32('N', 5, 2, 5), y: f32('N', 3, 1, 6) }, ({ x, y }) => {
+      const a = mul(sigmoid(nn.linear('p', x, 5)), softmax(x, 0));
+      const b = mul(sigmoid(nn.linear('q', y, 6)), softmax(y, 0));
+      return { a: matmul(a, param('r', [5, 4])), b, c: softmax(nn.linear('s', y, 4), 0) };
+    });
+    const { planned, cost } = planOf(model, 1, bytes(707), exact);
+    expect(planned.peakBytes).toBeLessThanOrEqual(707);
+    expect(cost.total).toBeLessThan(5);
+  });
+});
