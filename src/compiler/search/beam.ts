@@ -109,7 +109,7 @@ export class BeamSearch {
     if (way === 'everywhere') {
       // A loop that begins behind the peak leaves it as it is.
       for (let at = 0; at < from.state.peakAt; at++)
-        candidates.push(...this.#candidates.within(from, budget, at));
+        candidates.push(...this.#candidates.within(from, budget, [at]));
     }
     return candidates;
   }

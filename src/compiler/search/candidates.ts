@@ -114,7 +114,7 @@ export class Candidates {
   }
 
   /** Candidates that bring the peak (or a storage over the cap) of a partial plan within the budget, or another node. */
-  within(partial: PartialPlan, budget: number, at?: number): Candidate[] {
+  within(partial: PartialPlan, budget: number, at?: readonly number[]): Candidate[] {
     const { state } = partial;
     const { cap } = this.#options;
     const candidates: Candidate[] = [];
@@ -142,7 +142,7 @@ export class Candidates {
    * Candidates that do not bring the peak of a partial plan within the budget by themselves, but with loops inside them: larger
    * chunks than {@link within} has, fewer of each region the larger they are.
    */
-  unfinished(partial: PartialPlan, budget: number, at?: number): Candidate[] {
+  unfinished(partial: PartialPlan, budget: number, at?: readonly number[]): Candidate[] {
     const { state } = partial;
     const { cap } = this.#options;
     const spot = this.#spot(partial, budget, at);
@@ -161,7 +161,7 @@ export class Candidates {
   }
 
   /** Candidates that lower the peak of a partial plan as far as they can, or at another node that runs at the peak. */
-  lowering(partial: PartialPlan, at?: number): Candidate[] {
+  lowering(partial: PartialPlan, at?: readonly number[]): Candidate[] {
     const { state } = partial;
     const candidates: Candidate[] = [];
     const tooLarge = state.oversized.length > 0;
@@ -178,7 +178,7 @@ export class Candidates {
   }
 
   /** Where a partial plan exceeds the budget or, where it does not, the cap. */
-  #spot({ state, families }: PartialPlan, budget: number, at?: number): Spot {
+  #spot({ state, families }: PartialPlan, budget: number, at?: readonly number[]): Spot {
     return locate(state, families, state.peak > budget ? 'peak' : 'oversized', this.#options.cap, at);
   }
 

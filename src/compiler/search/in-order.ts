@@ -106,10 +106,10 @@ function endOf(plans: PartialPlans, plan: PartialPlan, budget: number): number {
 
 function along(candidates: Candidates, from: PartialPlan, budget: number): Candidate[] {
   const first = firstOver(from, budget);
-  const found = candidates.unfinished(from, budget, first);
+  const found = candidates.unfinished(from, budget, [first]);
   for (let at = 0; at <= first; at++) {
     if (at === first || from.state.graph.nodes[at]?.kind === 'op')
-      found.push(...candidates.within(from, budget, at));
+      found.push(...candidates.within(from, budget, [at]));
   }
   return found;
 }

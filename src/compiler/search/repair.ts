@@ -4,7 +4,7 @@ import { lastUse } from '../graph/graph-index.ts';
 import type { Choice, Region } from '../loops/region.ts';
 import { bytesOf } from '../memory/estimate.ts';
 import type { Place } from '../memory/place.ts';
-import type { State } from '../memory/state.ts';
+import { analyseBody, type State } from '../memory/state.ts';
 import type { Candidates } from './candidates.ts';
 import { loopPeak } from './evaluate.ts';
 import { type Family, replaceInner } from './family.ts';
@@ -50,7 +50,7 @@ export function repaired(
     ...elsewhere(plans, candidates, partial, options),
   ];
   const lower = lowest(state, next, options);
-  return lower.length > 0 ? lower : lowest(state, together(plans, candidates, partial), options);
+  return lower.length > 0 ? lower : lowest(state, together(plans, candidates, partial, options), options);
 }
 
 /** The first plans that are lower than a state; the most promising ones are looked at first. */
@@ -133,27 +133,46 @@ function elsewhere(
   const others = [...peaks.keys()].filter((at) =>
     everywhere ? at < peakAt : at !== peakAt && peaks[at] === peak,
   );
-  return others
-    .slice(everywhere ? 0 : -ELSEWHERE)
-    .flatMap((at) => candidates.lowering(partial, at))
+  const paths = others.slice(everywhere ? 0 : -ELSEWHERE).map((at) => [at]);
+  return [...paths, ...(everywhere ? insideBodies(partial.state) : [])]
+    .flatMap((path) => candidates.lowering(partial, path))
     .map((candidate) => extended(plans, partial, candidate));
 }
 
+/** The ways to the nodes of the bodies that the peak lies in. */
+function insideBodies(state: State, way: readonly number[] = []): (readonly number[])[] {
+  const { index, peakAt } = state;
+  if (index.graph.nodes[peakAt]?.kind !== 'loop') return [];
+  const body = analyseBody(state, peakAt, Number.POSITIVE_INFINITY);
+  const inside = [...way, peakAt];
+  const ops = body.graph.nodes.flatMap(({ kind }, at) => (kind === 'op' ? [[...inside, at]] : []));
+  return [...ops, ...insideBodies(body, inside)];
+}
+
 /** Two loops that help together: one that does not lower the peak by itself, and another or one inside it. */
-function together(plans: PartialPlans, candidates: Candidates, partial: PartialPlan): Next[] {
+function together(
+  plans: PartialPlans,
+  candidates: Candidates,
+  partial: PartialPlan,
+  { everywhere }: RepairOptions,
+): Next[] {
   const { state, families } = partial;
-  const spot = locate(state, families, 'peak', Number.POSITIVE_INFINITY);
-  const first = candidates
-    .promising(spot, Number.POSITIVE_INFINITY)
-    .map((one) => candidates.smallest(spot, one))
-    .filter(({ peak, evaluation }) => Math.max(peak, evaluation.aroundBytes) >= state.peak)
-    .sort((a, b) => a.peak - b.peak || a.cost - b.cost);
-  return distinct(first, TOGETHER).flatMap((candidate) => {
-    const { child } = extended(plans, partial, candidate);
-    return candidates
-      .lowering(child)
-      .map((second) => extended(plans, child, second))
-      .filter(({ expected }) => lowerThan(expected, state));
+  return [[], ...(everywhere ? insideBodies(state) : [])].flatMap((path) => {
+    const spot = locate(state, families, 'peak', Number.POSITIVE_INFINITY, path);
+    const first = candidates
+      .promising(spot, Number.POSITIVE_INFINITY)
+      .map((one) => candidates.smallest(spot, one))
+      .filter(
+        ({ peak, evaluation }) => path.length > 0 || Math.max(peak, evaluation.aroundBytes) >= state.peak,
+      )
+      .sort((a, b) => a.peak - b.peak || a.cost - b.cost);
+    return distinct(first, TOGETHER).flatMap((candidate) => {
+      const { child } = extended(plans, partial, candidate);
+      return candidates
+        .lowering(child)
+        .map((second) => extended(plans, child, second))
+        .filter(({ expected }) => lowerThan(expected, state));
+    });
   });
 }
 

@@ -29,21 +29,24 @@ export interface Spot {
   };
 }
 
-/** Follows the peak, or the first storage over the cap, into the bodies of loops; or another node that runs at the peak. */
+/**
+ * Follows the peak, or the first storage over the cap, into the bodies of loops. `path`: positions of other nodes, in the graph,
+ * in the body of the loop there, and so on.
+ */
 export function locate(
   state: State,
   families: readonly Family[],
   kind: Spot['kind'],
   cap: number,
-  from?: number,
+  path: readonly number[] = [],
 ): Spot {
   const worst = (of: State): number | undefined => (kind === 'peak' ? of.peakAt : of.oversized[0]);
-  let spot: Spot = { state, at: from ?? worst(state) ?? 0, kind };
-  for (;;) {
+  let spot: Spot = { state, at: path[0] ?? worst(state) ?? 0, kind };
+  for (let depth = 1; ; depth++) {
     const node = spot.state.index.graph.nodes[spot.at];
     if (node?.kind !== 'loop') return spot;
     const body = analyseBody(spot.state, spot.at, cap);
-    const at = worst(body);
+    const at = path[depth] ?? worst(body);
     if (at === undefined) return spot;
     spot = { state: body, at, kind, inner: enter(node, spot, families) };
   }
