@@ -14,7 +14,7 @@ import { estimate } from './memory/estimate.ts';
 import { lower } from './memory/lower.ts';
 import { lowerWhole } from './memory/lower-whole.ts';
 import { assignOffsets } from './memory/offsets.ts';
-import { analyse } from './memory/state.ts';
+import { analyse, fits } from './memory/state.ts';
 import { foldMasks } from './passes/fold-masks.ts';
 import { fuse } from './passes/fuse.ts';
 import { limitProducts } from './passes/limit-products.ts';
@@ -81,8 +81,12 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const unchunkedProgram = pass('lower unchunked', () => lowerWhole(whole));
   const unchunked = pass('estimate', () => estimate(unchunkedProgram));
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
-  const apart = graphPass('separate norms', () => separateNorms(whole, options));
-  const ordered = graphPass('order', () => orderFor(budget, apart, unchunked.peakBytes));
+  // What meets the budget as it is stays as the author wrote it: moments of norms take memory of their own.
+  const meets = budget !== undefined && unchunked.peakBytes <= budget;
+  const apart = graphPass('separate norms', () =>
+    meets && fits(analyse(whole, cap), budget) ? whole : separateNorms(whole, options),
+  );
+  const ordered = graphPass('order', () => (meets ? apart : order(apart)));
   const chosen = pass('search and select', () =>
     options.choose
       ? { graph: ordered, choices: options.choose(ordered) }
@@ -144,10 +148,6 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
     passes,
   };
 }
-
-/** The author's order stays where it meets the budget. */
-const orderFor = (budget: number | undefined, graph: Graph, peakBytes: number): Graph =>
-  budget !== undefined && peakBytes <= budget ? graph : order(graph);
 
 /** Runs passes one after another: timed, told of, and with every graph that one makes verified. */
 export function timePasses({ signal, onPass }: Pick<PlanOptions, 'signal' | 'onPass'>) {

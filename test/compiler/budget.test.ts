@@ -1,6 +1,9 @@
+import { defineModel, f32, nn } from 'autochunk';
 import { describe, expect, it } from 'vitest';
 import { budgetBytes, parseBudget } from '../../src/compiler/budget.ts';
+import { plan } from '../../src/compiler/pipeline.ts';
 import { UserError } from '../../src/errors.ts';
+import { trace } from '../../src/trace/tracer.ts';
 
 describe('parseBudget', () => {
   it.each([
@@ -34,4 +37,11 @@ describe('parseBudget', () => {
     expect(budgetBytes(parseBudget('300'), 1001)).toBe(300);
     expect(budgetBytes(parseBudget('min'), 1001)).toBeUndefined();
   });
+});
+
+it('is met by what runs as it is: norms are not taken apart for it', () => {
+  const model = defineModel('norm', { x: f32('N', 4) }, ({ x }) => ({ y: nn.layerNorm('norm', x) }));
+  const planned = plan(trace(model), { dims: { N: 1 }, backend: 'cpu', budget: parseBudget('100%') });
+  expect(planned.loops).toEqual([]);
+  expect(planned.planned.peakBytes).toBeLessThanOrEqual(planned.unchunked.peakBytes);
 });
