@@ -66,22 +66,17 @@ async function check(
 ): Promise<ContractCase & { readonly plan: Plan | undefined }> {
   const told: { chosen?: Chosen } = {};
   const { backend } = device;
-  const planned = planOrRefusal(() =>
-    plan(graph, { dims, budget, backend, onChosen: (loops) => void (told.chosen = loops) }),
-  );
-  if (planned instanceof BudgetError) {
-    const { budgetBytes } = planned;
+  const without = { budget, loops: 0, uselessLoops: 0, isOverBudget: false, plan: undefined };
+  let planned: Plan;
+  try {
+    planned = plan(graph, { dims, budget, backend, onChosen: (loops) => void (told.chosen = loops) });
+  } catch (error) {
+    if (!(error instanceof BudgetError))
+      return { ...without, isRefused: false, failures: [`no plan: ${String(error)}`] };
+    const { budgetBytes } = error;
     const failures =
       budgetBytes >= reachable ? [`refused ${budgetBytes} bytes, ${reachable} can be met`] : [];
-    return {
-      budget,
-      isRefused: true,
-      loops: 0,
-      uselessLoops: 0,
-      isOverBudget: false,
-      failures,
-      plan: undefined,
-    };
+    return { ...without, isRefused: true, failures };
   }
   const {
     budgetBytes,
@@ -104,13 +99,4 @@ async function check(
     ],
     plan: planned,
   };
-}
-
-function planOrRefusal(make: () => Plan): Plan | BudgetError {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof BudgetError) return error;
-    throw error;
-  }
 }

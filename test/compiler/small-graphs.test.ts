@@ -9,6 +9,7 @@ import {
   maskedFill,
   matmul,
   maximum,
+  mean,
   mul,
   nn,
   param,
@@ -112,5 +113,13 @@ describe('plans for small graphs', () => {
     const { planned, cost } = planOf(model, 1, bytes(707), exact);
     expect(planned.peakBytes).toBeLessThanOrEqual(707);
     expect(cost.total).toBeLessThan(5);
+  });
+
+  it('lose nodes that loops in the loops of a sum, three deep, name parts of', () => {
+    const model = defineModel('deep', { x: f32(1, 3, 'N', 4) }, ({ x }) => ({
+      y: mean(matmul(x, transpose(x, -2, -1)), 1, { keepdims: true }),
+    }));
+    for (let budget = 776; budget <= 1020; budget += 12)
+      expect(peakOf(model, 8, bytes(budget))).toBeLessThanOrEqual(budget);
   });
 });

@@ -1,4 +1,5 @@
 import { definedBy, type Node, type ValueId } from '../../ir/node.ts';
+import { baseOf } from '../graph/derived.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { arrange, type Choice, isProportional, type Region } from '../loops/region.ts';
 import { fits } from '../memory/state.ts';
@@ -70,9 +71,15 @@ function endsOf(choice: Choice): ValueId[] {
 }
 
 const without = ({ cuts, extent }: Region, ids: ReadonlySet<ValueId>): Region => ({
-  cuts: new Map([...cuts].filter(([value]) => !ids.has(value))),
+  cuts: new Map([...cuts].filter(([value]) => !comesOf(value, ids))),
   extent,
 });
+
+/** Is a value one of some, or one that a loop derives from them? */
+function comesOf(value: ValueId, ids: ReadonlySet<ValueId>): boolean {
+  const base = baseOf(value);
+  return ids.has(value) || (base !== undefined && comesOf(base, ids));
+}
 
 function withoutNodes({ region, chunkSize, inner = [] }: Choice, ids: ReadonlySet<ValueId>): Choice {
   const fewer = inner.map((choice) => withoutNodes(choice, ids)).filter(({ region }) => region.cuts.size > 0);
