@@ -1,4 +1,3 @@
-import { isContraction } from '../../ir/flow.ts';
 import type { Node, OpNode } from '../../ir/node.ts';
 import { evenChunk } from '../../layout/chunks.ts';
 import { loopCost, reluctance, sharesOf } from '../cost/cost.ts';
@@ -13,6 +12,7 @@ import type { PartialPlan } from './partial-plans.ts';
 import { type Candidate, distinct, outcome, preferred, ranked } from './ranking.ts';
 import { type Rejection, type SearchOptions, searchRegions } from './search.ts';
 import { locate, type Spot } from './spot.ts';
+import { worthRounding } from './worth-rounding.ts';
 
 export interface CandidateOptions {
   /** Largest single storage in bytes. */
@@ -52,26 +52,6 @@ const MOST_ITERATIONS = 4096;
 
 const inSplit = ({ loop }: Evaluation, { inner }: Spot): boolean =>
   loop.carries.length > 0 || inner?.splits === true;
-
-/** The share of what other loops leave that splitting a reduction must take off, where they stay within a budget. */
-const WORTH_ROUNDING = 1 / 10;
-/** The same for the smallest peak, and where nothing else meets the budget. */
-const WORTH_REACHING = 1 / 24;
-
-/** The loops that split nothing, and those that leave enough less of a peak than they and the plan as it is. */
-function worthRounding<T extends { readonly region: Region }>(
-  loops: readonly T[],
-  left: (one: T) => number,
-  { state: { peak } }: Spot,
-  budget: number | undefined,
-): readonly T[] {
-  const least = loops.reduce((least, one) => (splits(one) ? least : Math.min(least, left(one))), peak);
-  const share = budget !== undefined && least <= budget ? WORTH_ROUNDING : WORTH_REACHING;
-  return loops.filter((one) => !splits(one) || left(one) <= least * (1 - share));
-}
-
-const splits = ({ region }: { readonly region: Region }): boolean =>
-  [...region.cuts.values()].some(isContraction);
 
 /** The chunk size with which a loop is tried for the smallest peak. */
 function smallestChunk(evaluation: Evaluation, spot: Spot): number {

@@ -12,6 +12,7 @@ import type { PartialPlan, PartialPlans } from './partial-plans.ts';
 import { prospect } from './prospect.ts';
 import { type Candidate, compareStates, distinct, lowerThan, type Outlook } from './ranking.ts';
 import { locate } from './spot.ts';
+import { isWorthRounding } from './worth-rounding.ts';
 
 export interface RepairOptions {
   /** How far around the peak loops stand in the way of a better one, in nodes. */
@@ -49,17 +50,17 @@ export function repaired(
     ...shorterLives(plans, candidates, partial, options),
     ...elsewhere(plans, candidates, partial, options),
   ];
-  const lower = lowest(state, next, options);
-  return lower.length > 0 ? lower : lowest(state, together(plans, candidates, partial, options), options);
+  const lower = lowest(partial, next, options);
+  return lower.length > 0 ? lower : lowest(partial, together(plans, candidates, partial, options), options);
 }
 
 /** The first plans that are lower than a state; the most promising ones are looked at first. */
-function lowest(state: State, next: Next[], { enough }: RepairOptions): PartialPlan[] {
+function lowest(partial: PartialPlan, next: Next[], { enough }: RepairOptions): PartialPlan[] {
   next.sort((a, b) => compareStates(a.expected, b.expected) || a.child.cost - b.child.cost);
   const lower = new Set<PartialPlan>();
   for (const { child } of next) {
     if (lower.size === enough) break;
-    if (lowerThan(child.state, state)) lower.add(child);
+    if (lowerThan(child.state, partial.state) && isWorthRounding(child, partial)) lower.add(child);
   }
   return [...lower];
 }

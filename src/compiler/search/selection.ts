@@ -6,6 +6,7 @@ import { type CandidateOptions, Candidates } from './candidates.ts';
 import { type PartialPlan, PartialPlans } from './partial-plans.ts';
 import { refine } from './refine.ts';
 import { trim } from './trim.ts';
+import { isWorthRounding, splits } from './worth-rounding.ts';
 
 export interface SelectionOptions extends CandidateOptions, BeamOptions {}
 
@@ -98,8 +99,11 @@ export class Selection {
   #lowered(least: PartialPlan): PartialPlan {
     if (!this.#beam.isThorough || least.state.oversized.length > 0) return least;
     for (const way of WAYS) {
-      const [found] = this.#beam.cheapest(least.state.peak - 1, { way }).found;
-      if (found) return this.#lowered(this.#beam.leastPeak(this.#withSmallestChunks(found)));
+      const { found } = this.#beam.cheapest(least.state.peak - 1, { way, enough: ENOUGH });
+      for (const plan of found) {
+        const lower = this.#beam.leastPeak(this.#withSmallestChunks(plan));
+        if (isWorthRounding(lower, least)) return this.#lowered(lower);
+      }
     }
     return least;
   }
@@ -121,7 +125,8 @@ export class Selection {
   }
 }
 
+/** Loops that split a reduction keep theirs: how many parts they may take is known where they are found. */
 const smallestChunks = (choice: Choice): Choice => {
-  const small = { ...choice, chunkSize: 1 };
+  const small = { ...choice, chunkSize: splits(choice) ? choice.chunkSize : 1 };
   return choice.inner ? { ...small, inner: choice.inner.map(smallestChunks) } : small;
 };
