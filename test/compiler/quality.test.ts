@@ -57,7 +57,7 @@ describe.each([
       ...printChoices(best.choices ?? []),
     ].join('\n');
 
-  // The planner passes over splits that take off less than a tenth: their optimum is another.
+  // The planner passes over splits that take off less than a twenty-fourth: their optimum is another.
   if (!splitReductions)
     it('the smallest peak is the optimum in 95 % of them, and never more than 5 % above', () => {
       expect(found.length).toBeGreaterThan(GRAPHS / 6);
