@@ -1,13 +1,14 @@
 /** What contestants need of a case, as files: each then runs in a process that loads nothing else. Needs TypeScript loading (tsx). */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { generate, planGraph, trace, unchunkedPlan } from 'autochunk';
+import { generate, planGraph, trace } from 'autochunk';
 import { ts } from 'ts-morph';
 import { specialise } from '../../dist/compiler/passes/specialise.js';
 import { randomData } from '../../dist/testing/random.js';
 import { encodeModel } from '../onnx/encode.ts';
 import { exportGraph } from '../onnx/export-graph.ts';
 import { encodeCase } from './case-files.mjs';
+import { WITHOUT_LOOPS } from './plan-names.mjs';
 
 const SEED = 1;
 
@@ -19,10 +20,10 @@ export async function prepareCase({ model, dims, budgets }, backend, folder) {
   const traced = trace(model);
   const graph = specialise(traced, dims);
   const data = randomData(graph, SEED);
-  const plans = [
-    { label: 'unchunked', plan: unchunkedPlan(planGraph(traced, { dims, backend, budget: '100%' })) },
-    ...budgets.map((budget) => ({ label: budget, plan: planGraph(traced, { dims, backend, budget }) })),
-  ];
+  const plans = [WITHOUT_LOOPS, ...budgets].map((label) => {
+    const budget = label === WITHOUT_LOOPS ? '100%' : label;
+    return { label, plan: planGraph(traced, { dims, backend, budget }) };
+  });
   const write = (name, content) => writeFileSync(join(folder, name), content);
   for (const { label, plan } of plans) write(`${label}.js`, asCommonJs(await generate(plan)));
   const names = {};
