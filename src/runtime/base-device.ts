@@ -1,28 +1,22 @@
 import { invariant, UserError } from '../errors.ts';
 import { elementCount, type Layout } from '../layout/layout.ts';
+import { boundKernels } from './bound-kernels.ts';
+import { type BoundView, isEmpty } from './bound-view.ts';
+import { checked } from './checked-data.ts';
 import type { BackendName, Device, DeviceRun, DType, RunMemory, RunOptions, StorageView } from './device.ts';
-import { readsOwnElement } from './gpujs/own-element.ts';
 import type { Kernel } from './kernel.ts';
 import { MemoryMeter } from './memory.ts';
+import { checkOverwriting } from './overwriting.ts';
 import { type Profile, Profiler } from './profile.ts';
 import { ActiveRun } from './run.ts';
 import type { Storage } from './storage.ts';
 import { Tensor } from './tensor.ts';
-import type {
-  Convolution,
-  KernelChoice,
-  LanewiseProduct,
-  NormalisedRows,
-  Product,
-  SoftmaxRows,
-  TunedKernels,
-} from './tuned.ts';
-import { gather, runs, sameView, span, toView3, type View3 } from './view3.ts';
+import type { KernelChoice, TunedKernels } from './tuned.ts';
+import { gather, runs, span, toView3 } from './view3.ts';
 
 type OnKernel = (name: string, from: number, to: number, shape: readonly number[]) => void;
 
 const BYTES = 4;
-const LARGEST_EXACT_INTEGER = 2 ** 24;
 
 /** A storage with the backend's own handle. */
 class OwnedStorage<Handle> implements Storage {
@@ -55,11 +49,6 @@ export interface Reservation<Handle> {
   allocate(elements: number, at: number): Handle;
   /** Gives back what is not in use; what is stays as it is. */
   close(): void;
-}
-
-/** What an executor gets for an array: the backend's handle and the view over it. */
-export interface BoundView<Handle> extends View3 {
-  readonly handle: Handle;
 }
 
 /**
@@ -129,14 +118,12 @@ export abstract class BaseDevice<Handle> implements Device {
   get tuned(): TunedKernels<StorageView> | undefined {
     if (!this.#tuned) {
       const own = this.ownKernels();
-      this.#tuned = own && {
-        description: own.description,
-        multiply: (product) => this.#multiply(own, product),
-        multiplyLanes: (product) => this.#multiplyLanes(own, product),
-        convolve: (convolution) => this.#convolve(own, convolution),
-        ...(own.softmax ? { softmax: (rows) => this.#softmax(own, rows) } : {}),
-        ...(own.normalise ? { normalise: (rows) => this.#normalise(own, rows) } : {}),
-      };
+      this.#tuned =
+        own &&
+        boundKernels(own, {
+          bound: (kernel, view) => this.#bound(kernel, view),
+          run: (kernel, out, run) => this.#counted('tuned', kernel, out, run),
+        });
     }
     return this.#tuned;
   }
@@ -245,8 +232,10 @@ export abstract class BaseDevice<Handle> implements Device {
     };
   }
 
-  /** Runs a kernel, timed where this device runs it at once and somebody profiles. */
-  #timed(name: string, out: BoundView<Handle>, run: () => void): void {
+  /** Runs a kernel if there is anything to compute, timed where this device runs it at once and somebody profiles. */
+  #counted(choice: KernelChoice, name: string, out: BoundView<Handle>, run: () => void): void {
+    if (isEmpty(out)) return;
+    this.calls[choice]++;
     if (this.#timesFlushes) this.#recordedSince ??= performance.now();
     if (!this.#timesEach) {
       run();
@@ -276,90 +265,10 @@ export abstract class BaseDevice<Handle> implements Device {
         `kernel ${kernel.name} takes ${kernel.arrays} arrays and ${kernel.scalars.length} scalars, got ` +
         `${arrays.length} and ${scalars.length}`,
     );
-    for (let i = 0; i < arrays.length; i++) {
-      const array = arrays[i] as StorageView;
-      if (array.storage === out.storage && !isOverwritten(kernel, i, array, out)) overwrites(kernel.name);
-    }
+    checkOverwriting(kernel, out, arrays);
     const target = this.#bound(kernel.name, out);
     const operands = arrays.map((array) => this.#bound(kernel.name, array));
-    if (isEmpty(target)) return;
-    this.calls.gpujs++;
-    this.#timed(kernel.name, target, () => this.execute(kernel, target, operands, scalars));
-  }
-
-  #multiply(
-    own: TunedKernels<BoundView<Handle>>,
-    { out, a, b, bias, accumulate, seen }: Product<StorageView>,
-  ): void {
-    this.#mustBeOpen();
-    const name = 'multiply';
-    noOverwriting(name, out, bias ? [a, b, bias] : [a, b]);
-    const product: Product<BoundView<Handle>> = {
-      out: this.#bound(name, out),
-      a: this.#bound(name, a),
-      b: this.#bound(name, b),
-      bias: bias && this.#bound(name, bias),
-      accumulate: accumulate === true,
-      seen,
-    };
-    if (isEmpty(product.out)) return;
-    this.calls.tuned++;
-    this.#timed(name, product.out, () => own.multiply(product));
-  }
-
-  #multiplyLanes(own: TunedKernels<BoundView<Handle>>, { out, a, b }: LanewiseProduct<StorageView>): void {
-    this.#mustBeOpen();
-    const name = 'multiplyLanes';
-    noOverwriting(name, out, [a, b]);
-    const product = { out: this.#bound(name, out), a: this.#bound(name, a), b: this.#bound(name, b) };
-    if (isEmpty(product.out)) return;
-    this.calls.tuned++;
-    this.#timed(name, product.out, () => own.multiplyLanes(product));
-  }
-
-  #convolve(own: TunedKernels<BoundView<Handle>>, convolution: Convolution<StorageView>): void {
-    this.#mustBeOpen();
-    const { out, image, weight, bias } = convolution;
-    const name = 'convolve';
-    noOverwriting(name, out, bias ? [image, weight, bias] : [image, weight]);
-    const bound: Convolution<BoundView<Handle>> = {
-      ...convolution,
-      out: this.#bound(name, out),
-      image: this.#bound(name, image),
-      weight: this.#bound(name, weight),
-      bias: bias && this.#bound(name, bias),
-    };
-    if (isEmpty(bound.out)) return;
-    this.calls.tuned++;
-    this.#timed(name, bound.out, () => own.convolve(bound));
-  }
-
-  #softmax(own: TunedKernels<BoundView<Handle>>, { out, x, seen }: SoftmaxRows<StorageView>): void {
-    this.#mustBeOpen();
-    const name = seen === undefined ? 'softmax' : 'causalSoftmax';
-    if (!sameView(toView3(x.layout), toView3(out.layout))) noOverwriting(name, out, [x]);
-    const rows = { out: this.#bound(name, out), x: this.#bound(name, x), seen };
-    if (isEmpty(rows.out)) return;
-    this.calls.tuned++;
-    this.#timed(name, rows.out, () => own.softmax?.(rows));
-  }
-
-  #normalise(own: TunedKernels<BoundView<Handle>>, rows: NormalisedRows<StorageView>): void {
-    this.#mustBeOpen();
-    const { out, x, weight, bias, epsilon } = rows;
-    const name = bias ? 'layerNorm' : 'rmsNorm';
-    if (!sameView(toView3(x.layout), toView3(out.layout))) noOverwriting(name, out, [x]);
-    noOverwriting(name, out, bias ? [weight, bias] : [weight]);
-    const bound = {
-      out: this.#bound(name, out),
-      x: this.#bound(name, x),
-      weight: this.#bound(name, weight),
-      bias: bias && this.#bound(name, bias),
-      epsilon,
-    };
-    if (isEmpty(bound.out)) return;
-    this.calls.tuned++;
-    this.#timed(name, bound.out, () => own.normalise?.(bound));
+    this.#counted('gpujs', kernel.name, target, () => this.execute(kernel, target, operands, scalars));
   }
 
   /** Called by a storage that was freed. */
@@ -438,23 +347,6 @@ export abstract class BaseDevice<Handle> implements Device {
   }
 }
 
-const isEmpty = ({ extents: [z, y, x] }: View3): boolean => z === 0 || y === 0 || x === 0;
-
-/** Is an array of the result's storage the very view that is written, of which every thread reads its own element alone? */
-const isOverwritten = (kernel: Kernel, i: number, array: StorageView, out: StorageView): boolean =>
-  sameView(toView3(array.layout), toView3(out.layout)) && readsOwnElement(kernel)[i] === true;
-
-function noOverwriting(kernel: string, out: StorageView, arrays: readonly StorageView[]): void {
-  for (const array of arrays) if (array.storage === out.storage) overwrites(kernel);
-}
-
-function overwrites(kernel: string): never {
-  throw new UserError(
-    `${kernel}: the result would overwrite the storage of an operand while it is being read. ` +
-      'Give another tensor as `into`.',
-  );
-}
-
 function checkLayout(kernel: string, layout: Layout, elements: number): void {
   invariant(layout.shape.length <= 3, () => `kernel ${kernel} got a view of rank ${layout.shape.length}`);
   const { first, end } = span(layout);
@@ -462,28 +354,4 @@ function checkLayout(kernel: string, layout: Layout, elements: number): void {
     first === end || (first >= 0 && end <= elements),
     () => `kernel ${kernel} got a view of elements ${first} to ${end} over a storage of ${elements} elements`,
   );
-}
-
-/** The numbers as floats. Throws UserError when they are not one per element, or not integers for i32. */
-function checked(op: string, data: ArrayLike<number>, shape: readonly number[], dtype: DType): Float32Array {
-  const count = elementCount(shape);
-  if (data.length !== count) {
-    throw new UserError(
-      `${op}: [${shape.join(', ')}] has ${count} elements, got ${data.length}. Give one number per element.`,
-    );
-  }
-  if (dtype === 'i32') checkIntegers(op, data);
-  return data instanceof Float32Array ? data : Float32Array.from(data);
-}
-
-function checkIntegers(op: string, data: ArrayLike<number>): void {
-  for (let i = 0; i < data.length; i++) {
-    const value = data[i] as number;
-    if (!Number.isInteger(value) || Math.abs(value) > LARGEST_EXACT_INTEGER) {
-      throw new UserError(
-        `${op}: element ${i} is ${value}, but an i32 tensor holds integers of magnitude up to 2^24. ` +
-          'Round it, or use an f32 tensor.',
-      );
-    }
-  }
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { BoundView } from '../../src/runtime/base-device.ts';
+import type { BoundView } from '../../src/runtime/bound-view.ts';
 import { findAdapter } from '../../src/runtime/webgpu/adapter.ts';
 import { GemmExecutor } from '../../src/runtime/webgpu/gemm/executor.ts';
 import { chooseTile, TILES, threadsOf } from '../../src/runtime/webgpu/gemm/tile.ts';

@@ -1,5 +1,6 @@
 import { UserError } from '../../errors.ts';
-import { BaseDevice, type BoundView } from '../base-device.ts';
+import { BaseDevice } from '../base-device.ts';
+import type { BoundView } from '../bound-view.ts';
 import { compileForCpu } from '../gpujs/cpu.ts';
 import type { Kernel } from '../kernel.ts';
 

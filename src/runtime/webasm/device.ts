@@ -1,5 +1,6 @@
 import { UserError } from '../../errors.ts';
-import { BaseDevice, type BoundView, type Reservation } from '../base-device.ts';
+import { BaseDevice, type Reservation } from '../base-device.ts';
+import type { BoundView } from '../bound-view.ts';
 import { MARGIN_ELEMENTS, PAGE_BYTES, WebasmExecutor } from '../gpujs/webasm.ts';
 import { ARENA_START, MAX_PAGES, PARAMETER_BLOCK } from '../gpujs/webasm-module.ts';
 import type { Kernel } from '../kernel.ts';

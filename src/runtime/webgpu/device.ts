@@ -1,5 +1,6 @@
 import { InternalError, UnsupportedError, UserError } from '../../errors.ts';
-import { BaseDevice, type BoundView } from '../base-device.ts';
+import { BaseDevice } from '../base-device.ts';
+import type { BoundView } from '../bound-view.ts';
 import type { Kernel } from '../kernel.ts';
 import type { KernelChoice, TunedKernels } from '../tuned.ts';
 import { findAdapter, maxStorageBytes } from './adapter.ts';

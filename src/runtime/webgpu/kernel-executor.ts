@@ -1,5 +1,5 @@
 import { UnsupportedError } from '../../errors.ts';
-import type { BoundView } from '../base-device.ts';
+import type { BoundView } from '../bound-view.ts';
 import { compileForWebgpu, type WgslProgram } from '../gpujs/webgpu.ts';
 import type { Kernel } from '../kernel.ts';
 import type { Recorder } from './recorder.ts';

@@ -1,4 +1,4 @@
-import type { BoundView } from '../../base-device.ts';
+import type { BoundView } from '../../bound-view.ts';
 import { convolutionParameters } from '../../products/convolution.ts';
 import { asBatch, lanewiseParameters } from '../../products/lanewise-product.ts';
 import type {

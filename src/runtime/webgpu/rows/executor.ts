@@ -1,4 +1,4 @@
-import type { BoundView } from '../../base-device.ts';
+import type { BoundView } from '../../bound-view.ts';
 import type { NormalisedRows, SoftmaxRows } from '../../tuned.ts';
 import type { Recorder } from '../recorder.ts';
 import type { Shader } from '../shader.ts';
