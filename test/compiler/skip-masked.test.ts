@@ -63,19 +63,19 @@ describe('skipMasked', () => {
         input q: f32[2, 12, 4]
         input k: f32[2, 12, 4]
         input v: f32[2, 12, 4]
-        view kT = k.permute([0, 2, 1])
         alloc context: f32[2, 12, 4] as output
         loop loop1 over "axis of 2" extent 2 chunk 1 start i0 length i {
+          view k_slice = k.slice(0, i0, i+i0)
           view q_slice = q.slice(0, i0, i+i0)
-          view kT_slice = kT.slice(0, i0, i+i0)
           view v_slice = v.slice(0, i0, i+i0)
+          view kT = k_slice.permute([0, 2, 1])
           view context_chunk = context.slice(0, i0, i+i0)
           loop loop2 over "N" extent 12 chunk 4 start n0 length n {
             view q_slice_slice = q_slice.slice(1, n0, n+n0)
             alloc scores: f32[i, n, 12]
-            view kT_slice_seen = kT_slice.slice(2, 0, n+n0)
+            view kT_seen = kT.slice(2, 0, n+n0)
             view scores_seen = scores.slice(2, 0, n+n0)
-            matmul(q_slice_slice, kT_slice_seen) into scores_seen
+            matmul(q_slice_slice, kT_seen) into scores_seen
             view weights = scores
             alloc weights_scratch: f32[i, n] as scratch
             alloc weights_scratch_2: f32[i, n] as scratch

@@ -30,6 +30,7 @@ function* shorter(plans: PartialPlans, family: Family): Generator<Family, void> 
   const { index } = plans.empty.state;
   for (const inner of innerChoices(model)) {
     for (const id of endsOf(inner)) {
+      if (!canLose(inner, new Set([id]))) continue;
       yield plans.remodelled(family, replaceInner(model, inner, withoutNodes(inner, new Set([id]))));
     }
   }
@@ -39,6 +40,7 @@ function* shorter(plans: PartialPlans, family: Family): Generator<Family, void> 
     ? endsOf(model).map((id) => new Set([id]))
     : [...model.region.cuts.keys()].flatMap((id) => [new Set([id]), leadingTo(index, model.region, id)]);
   for (const ids of dropped) {
+    if (!canLose(model, ids)) continue;
     const region = without(model.region, ids);
     if (region.cuts.size === 0 || !arrange(index, region)) continue;
     const fewer = repeats.map(({ region, names }) => ({
@@ -63,6 +65,12 @@ function leadingTo(index: GraphIndex, { cuts }: Region, id: ValueId): Set<ValueI
 }
 
 const canShrink = ({ region }: Choice): boolean => region.cuts.size > 1 && isProportional(region);
+
+/** Do all loops inside whose parts overlap or add up stay as they are without some nodes? */
+const canLose = (choice: Choice, ids: ReadonlySet<ValueId>): boolean =>
+  innerChoices(choice).every(
+    ({ region }) => isProportional(region) || ![...region.cuts.keys()].some((id) => comesOf(id, ids)),
+  );
 
 /** The first and the last node of a loop that can do without them. */
 function endsOf(choice: Choice): ValueId[] {
