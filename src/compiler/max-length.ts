@@ -2,8 +2,11 @@ import { UserError } from '../errors.ts';
 import type { Bindings } from '../ir/dims.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Plan } from '../ir/plan.ts';
+import { BudgetError } from './budget.ts';
 import { COST_MODELS } from './cost/cost-models/index.ts';
+import { placeLoops } from './loops/place-loops.ts';
 import { estimate } from './memory/estimate.ts';
+import { lower } from './memory/lower.ts';
 import { lowerWhole } from './memory/lower-whole.ts';
 import { fuse } from './passes/fuse.ts';
 import { order } from './passes/order.ts';
@@ -11,7 +14,7 @@ import { separateNorms } from './passes/separate-norms.ts';
 import { simplify } from './passes/simplify.ts';
 import { specialise } from './passes/specialise.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
-import { smallestPeak } from './search/select.ts';
+import { selectRecomputing, smallestPeak } from './search/select.ts';
 
 export interface MaxLengthOptions extends Omit<PlanOptions, 'dims' | 'budget'> {
   /** The named dimension whose longest value is searched. */
@@ -102,6 +105,9 @@ export function maxLength(graph: Graph, options: MaxLengthOptions): MaxLength {
   return { over, budgetBytes, unchunked, chunked, ...(best ? { plan: best } : {}), curve };
 }
 
+/** A smallest peak this close to a budget, or closer, may be lowered to it. */
+const CLOSE = 24 / 23;
+
 /** Peaks by length, each computed once. Infinity where a storage is over the cap. */
 class Probe {
   readonly #graph: Graph;
@@ -147,8 +153,15 @@ class Probe {
       const { weights } = costModel;
       const options = { budget: undefined, cap: this.#cap, weights, signal, splitReductions };
       try {
-        return smallestPeak(order(separateNorms(this.graphAt(length), options)), options);
+        const graph = order(separateNorms(this.graphAt(length), options));
+        const least = smallestPeak(graph, options);
+        const { budgetBytes } = this.#options;
+        if (least <= budgetBytes || least > budgetBytes * CLOSE) return least;
+        // For a budget that nothing else meets reductions are split that `min` leaves whole.
+        const { graph: searched, choices } = selectRecomputing(graph, { ...options, budget: budgetBytes });
+        return estimate(lower(placeLoops(searched, choices))).peakBytes;
       } catch (error) {
+        if (error instanceof BudgetError) return error.smallestPeakBytes;
         if (error instanceof UserError) return Number.POSITIVE_INFINITY;
         throw error;
       }

@@ -33,17 +33,17 @@ describe('maxLength', () => {
     expect(timeless(describeMaxLength('attention', result))).toMatchInlineSnapshot(`
       "attention · the longest N within 128 KiB of activations
         unchunked  N = 87 (128 KiB)
-        chunked    N = 992 (128 KiB), 2 loops, predicted time … %   ×11.4 as long
+        chunked    N = 1005 (128 KiB), 2 loops, predicted time … %   ×11.6 as long
 
-          N  unchunked   chunked   of it
-         16   5.75 KiB  2.07 KiB  36.0 %
-         32   19.5 KiB  4.13 KiB  21.2 %
-         64     71 KiB  8.26 KiB  11.6 %
-         87    128 KiB  11.2 KiB   8.8 %
-        128    270 KiB  16.5 KiB   6.1 %
-        256   1.03 MiB  33.0 KiB   3.1 %
-        512   4.05 MiB  66.0 KiB   1.6 %
-        992   15.1 MiB   128 KiB   0.8 %
+           N  unchunked   chunked   of it
+          16   5.75 KiB  2.07 KiB  36.0 %
+          32   19.5 KiB  4.13 KiB  21.2 %
+          64     71 KiB  8.26 KiB  11.6 %
+          87    128 KiB  11.2 KiB   8.8 %
+         128    270 KiB  16.5 KiB   6.1 %
+         256   1.03 MiB  33.0 KiB   3.1 %
+         512   4.05 MiB  66.0 KiB   1.6 %
+        1005   15.5 MiB   128 KiB   0.8 %
       "
     `);
     expect(maxLengthJson(result)).toMatchObject({
