@@ -15,6 +15,7 @@ import { simplify } from './passes/simplify.ts';
 import { specialise } from './passes/specialise.ts';
 import { type PlanOptions, plan } from './pipeline.ts';
 import { selectRecomputing, smallestPeak } from './search/select.ts';
+import { WORTH_REACHING } from './search/worth-rounding.ts';
 
 export interface MaxLengthOptions extends Omit<PlanOptions, 'dims' | 'budget'> {
   /** The named dimension whose longest value is searched. */
@@ -105,9 +106,6 @@ export function maxLength(graph: Graph, options: MaxLengthOptions): MaxLength {
   return { over, budgetBytes, unchunked, chunked, ...(best ? { plan: best } : {}), curve };
 }
 
-/** A smallest peak this close to a budget, or closer, may be lowered to it. */
-const CLOSE = 24 / 23;
-
 /** Peaks by length, each computed once. Infinity where a storage is over the cap. */
 class Probe {
   readonly #graph: Graph;
@@ -156,8 +154,8 @@ class Probe {
         const graph = order(separateNorms(this.graphAt(length), options));
         const least = smallestPeak(graph, options);
         const { budgetBytes } = this.#options;
-        if (least <= budgetBytes || least > budgetBytes * CLOSE) return least;
-        // For a budget that nothing else meets reductions are split that `min` leaves whole.
+        // For a budget that nothing else meets reductions are split that `min` leaves whole for so little.
+        if (least <= budgetBytes || least * (1 - WORTH_REACHING) > budgetBytes) return least;
         const { graph: searched, choices } = selectRecomputing(graph, { ...options, budget: budgetBytes });
         return estimate(lower(placeLoops(searched, choices))).peakBytes;
       } catch (error) {

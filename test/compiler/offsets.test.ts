@@ -8,8 +8,8 @@ import { evoformer as donating } from '../../models/evoformer/model.ts';
 import { stories260K } from '../../models/llama/model.ts';
 import { BudgetError, parseBudget } from '../../src/compiler/budget.ts';
 import { bytesOf } from '../../src/compiler/memory/estimate.ts';
-import { ARENA_ALIGNMENT, assignOffsets } from '../../src/compiler/memory/offsets.ts';
-import { type Block, pack } from '../../src/compiler/memory/pack.ts';
+import { assignOffsets } from '../../src/compiler/memory/offsets.ts';
+import { ALIGNMENT, type Block, pack } from '../../src/compiler/memory/pack.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
 import { UserError } from '../../src/errors.ts';
 import type { Model } from '../../src/index.ts';
@@ -23,8 +23,7 @@ import { programs } from '../../src/testing/index.ts';
 import { randomData } from '../../src/testing/random.ts';
 import { trace } from '../../src/trace/tracer.ts';
 
-const aligned = (bytes: number): number =>
-  Math.max(ARENA_ALIGNMENT, Math.ceil(bytes / ARENA_ALIGNMENT) * ARENA_ALIGNMENT);
+const aligned = (bytes: number): number => Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
 
 /** Runs a program on addresses: throws where storages overlap that are alive together. Returns where the last one ends. */
 function checkOffsets({ program, arena }: Pick<Plan, 'program' | 'arena'>): number {

@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import { EVOFORMER_SMALL } from '../../models/evoformer/config.ts';
 import { evoformerStack } from '../../models/evoformer/model.ts';
 import { parseBudget } from '../../src/compiler/budget.ts';
-import { type Block, mostInUse, type Packing } from '../../src/compiler/memory/pack.ts';
+import { ALIGNMENT, type Block, mostInUse, type Packing } from '../../src/compiler/memory/pack.ts';
 import { packInParts } from '../../src/compiler/memory/pack-parts.ts';
 import { timeCuts } from '../../src/compiler/memory/time-cuts.ts';
 import { plan } from '../../src/compiler/pipeline.ts';
 import { trace } from '../../src/trace/tracer.ts';
 
-const UNIT = 64;
+const UNIT = ALIGNMENT;
 
 function expectSound(blocks: readonly Block[], fixed: readonly Block[], { bytes, offsets }: Packing): void {
   const placed = [...blocks.map((block, i) => ({ ...block, at: offsets[i] as number })), ...fixed];

@@ -5,14 +5,10 @@ import type { LoopNode, ValueId } from '../../ir/node.ts';
 import type { ArenaLayout } from '../../ir/plan.ts';
 import type { Program, Step } from '../../ir/program.ts';
 import { bytesOf } from './estimate.ts';
-import type { Block } from './pack.ts';
+import { ALIGNMENT, type Block } from './pack.ts';
 import { packInParts } from './pack-parts.ts';
 
-/** Storages begin at multiples of this many bytes: a cache line, and whole SIMD vectors. */
-export const ARENA_ALIGNMENT = 64;
-
-const aligned = (bytes: number): number =>
-  Math.max(ARENA_ALIGNMENT, Math.ceil(bytes / ARENA_ALIGNMENT) * ARENA_ALIGNMENT);
+const aligned = (bytes: number): number => Math.max(ALIGNMENT, Math.ceil(bytes / ALIGNMENT) * ALIGNMENT);
 
 /**
  * Places all storages of a program in one arena, so that those that are alive at the same time do not overlap. Bodies of

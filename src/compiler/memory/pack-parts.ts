@@ -1,9 +1,8 @@
-import { type Block, GOOD_ENOUGH, mostInUse, type Packing, pack } from './pack.ts';
+import { ALIGNMENT, type Block, GOOD_ENOUGH, mostInUse, type Packing, pack } from './pack.ts';
 import { timeCuts } from './time-cuts.ts';
 
 /** Most blocks that are placed at once where time can be cut. */
 const MOST = 160;
-const ALIGNMENT = 64;
 
 /**
  * Places blocks like {@link pack}, those of many equal layers a part of the time after another. Blocks that live on from one

@@ -1,3 +1,6 @@
+/** Blocks begin at multiples of this many bytes: a cache line, and whole SIMD vectors. */
+export const ALIGNMENT = 64;
+
 /** Bytes that are in use from one moment to another; `at` where their place is given. */
 export interface Block {
   readonly bytes: number;

@@ -1,7 +1,7 @@
-import { type OpNode, operandsOf, type ValueId } from '../../ir/node.ts';
+import type { OpNode, ValueId } from '../../ir/node.ts';
 import type { Program, Step } from '../../ir/program.ts';
+import { readBy, type StepOf, storagesOf } from './steps.ts';
 
-type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
 type Steps = readonly Step[];
 
 /**
@@ -33,7 +33,7 @@ function folded(steps: Steps, mask: StepOf<'call'>, outputs: ReadonlySet<ValueId
   if (soft?.kind !== 'call' || soft.node.op !== 'softmax' || soft.operands[0] !== mask.into) return undefined;
   if (soft.node.attrs.axis !== soft.node.shape.length - 1) return undefined;
 
-  const storageOf = storagesIn(steps);
+  const storageOf = storagesOf(steps);
   const allocated = (value: ValueId): StepOf<'alloc'> | undefined =>
     steps.find((step) => step.kind === 'alloc' && step.value === value) as StepOf<'alloc'> | undefined;
   const [scores] = mask.operands as [ValueId];
@@ -64,20 +64,6 @@ const causalSoftmax = ({ node: mask }: StepOf<'call'>, { node }: StepOf<'call'>)
   attrs: mask.attrs,
   parts: [{ id: mask.id, scope: mask.scope, ...(mask.at ? { at: mask.at } : {}) }],
 });
-
-/** The storage that a value lies in, as far as these steps tell. */
-export function storagesIn(steps: Steps): (value: ValueId) => ValueId {
-  const seen = new Map(
-    steps.flatMap((step) => (step.kind === 'view' ? [[step.value, step.of] as const] : [])),
-  );
-  return function storageOf(value): ValueId {
-    const of = seen.get(value);
-    return of === undefined ? value : storageOf(of);
-  };
-}
-
-const readBy = (step: Step): readonly ValueId[] =>
-  step.kind === 'call' ? step.operands : step.kind === 'loop' ? operandsOf(step.loop) : [];
 
 /** The steps without the view, and the one that it is a part of, through which a value was written in place of another. */
 function withoutView(steps: Steps, value: ValueId): Steps {

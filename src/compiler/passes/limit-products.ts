@@ -1,11 +1,10 @@
 import { addDims, type Dim, dimTerms, subDims } from '../../ir/dims.ts';
-import { type OpNode, operandsOf, type ValueId } from '../../ir/node.ts';
+import type { OpNode, ValueId } from '../../ir/node.ts';
 import type { Backend } from '../../ir/ops/op.ts';
 import type { Program, Step } from '../../ir/program.ts';
 import { boundedScores } from '../graph/bounded-scores.ts';
-import { storagesIn } from './fold-masks.ts';
+import { readBy, type StepOf, storagesOf } from './steps.ts';
 
-type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
 type Steps = readonly Step[];
 
 /**
@@ -61,13 +60,12 @@ function scoresOf(
   const [scores] = soft.operands as [ValueId];
   const from = steps.slice(0, at).findLastIndex((step) => step.kind === 'call' && step.into === scores);
   const product = steps[from];
-  const storageOf = storagesIn(steps);
+  const storageOf = storagesOf(steps);
   const storage = storageOf(scores);
   const isOwn = steps.some((step) => step.kind === 'alloc' && step.value === storage);
   if (!product || !isProduct(product) || !isOwn) return undefined;
   const lies = (value: ValueId): boolean => storageOf(value) === storage;
-  const reads = (step: Step): boolean =>
-    (step.kind === 'call' ? step.operands : step.kind === 'loop' ? operandsOf(step.loop) : []).some(lies);
+  const reads = (step: Step): boolean => readBy(step).some(lies);
   const isReadBefore = steps.slice(from + 1, at).some(reads);
   // Softmax in place leaves nothing of the scores.
   const isReadAfter = !lies(soft.into) && (steps.slice(at + 1).some(reads) || outputs.some(lies));

@@ -1,12 +1,11 @@
 import { addDims, type Dim, dimNames, subDims, substituteDim } from '../../ir/dims.ts';
 import { backward, type Cut, isObstacle } from '../../ir/flow.ts';
-import { type LoopNode, type OpNode, operandsOf, type ValueId } from '../../ir/node.ts';
+import type { LoopNode, OpNode, ValueId } from '../../ir/node.ts';
 import { opDef } from '../../ir/ops/index.ts';
 import type { Program, Step } from '../../ir/program.ts';
 import { boundedScores } from '../graph/bounded-scores.ts';
 import { knownPattern } from '../graph/graph-index.ts';
-
-type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;
+import { readBy, type StepOf } from './steps.ts';
 
 /**
  * Leaves out work that causal masks throw away. In a loop over query rows, no row of a chunk sees a key after the chunk's
@@ -162,10 +161,9 @@ class Skip {
   #onlyUser(value: ValueId): StepOf<'call'> | undefined {
     const users = this.#steps.filter(
       (step) =>
-        (step.kind === 'call' && step.operands.includes(value)) ||
+        readBy(step).includes(value) ||
         // What is written in place of a value is written by a call that reads it.
-        (step.kind === 'view' && step.of === value && step.view.kind !== 'same') ||
-        (step.kind === 'loop' && operandsOf(step.loop).includes(value)),
+        (step.kind === 'view' && step.of === value && step.view.kind !== 'same'),
     );
     return users.length === 1 && users[0]?.kind === 'call' ? users[0] : undefined;
   }

@@ -7,7 +7,7 @@ import type { Spot } from './spot.ts';
 /** The share of what other loops leave that splitting a reduction must take off, where they stay within a budget. */
 const WORTH_ROUNDING = 1 / 10;
 /** The same for the smallest peak, and where nothing else meets the budget. */
-const WORTH_REACHING = 1 / 24;
+export const WORTH_REACHING = 1 / 24;
 
 /** The loops that split nothing, and those that leave enough less of a peak than they and the plan as it is. */
 export function worthRounding<T extends { readonly region: Region }>(

@@ -1,8 +1,10 @@
 import type { Code, Int, Local, Value } from '../assembler/code.ts';
 import { i32, v128 } from '../assembler/instructions.ts';
 
-const FLOAT = 4;
-const VECTOR_BYTES = 16;
+/** Elements of a vector. */
+export const LANES = [0, 1, 2, 3] as const;
+export const FLOAT_BYTES = 4;
+export const VECTOR_BYTES = LANES.length * FLOAT_BYTES;
 
 /** Where a row lies: its address in bytes, the step between elements in elements, the number of elements. */
 export interface Place {
@@ -19,7 +21,7 @@ export interface RowAccess {
   loadTail(place: Local<'i32'>): Value<'v128'>;
   store(place: Local<'i32'>, what: Local<'v128'>): Code;
   /** Stores one lane of the four that belong to a place. */
-  storeLane(place: Local<'i32'>, what: Local<'v128'>, lane: 0 | 1 | 2 | 3): Code;
+  storeLane(place: Local<'i32'>, what: Local<'v128'>, lane: (typeof LANES)[number]): Code;
 }
 
 /** A row whose elements lie next to each other. Memory may be read up to a vector behind its end. */
@@ -30,7 +32,7 @@ export function denseRow({ at }: Place): RowAccess {
     load,
     loadTail: load,
     store: (place, what) => v128.store(i32.add(at, place), what),
-    storeLane: (place, what, lane) => v128.storeLane(i32.add(at, place), what, lane, lane * FLOAT),
+    storeLane: (place, what, lane) => v128.storeLane(i32.add(at, place), what, lane, lane * FLOAT_BYTES),
   };
 }
 
@@ -43,14 +45,15 @@ export function steppedRow({ at, step, length }: Place): RowAccess {
       v128.loadSplat(address(placeOf(0))),
     );
   const storeLane: RowAccess['storeLane'] = (place, what, lane) =>
-    v128.storeLane(address(i32.add(place, lane * FLOAT)), what, lane);
+    v128.storeLane(address(i32.add(place, lane * FLOAT_BYTES)), what, lane);
   return {
-    load: (place, vectors = 0) => gather((lane) => i32.add(place, vectors * VECTOR_BYTES + lane * FLOAT)),
+    load: (place, vectors = 0) =>
+      gather((lane) => i32.add(place, vectors * VECTOR_BYTES + lane * FLOAT_BYTES)),
     loadTail: (place) => {
-      const last = i32.mul(i32.sub(length, 1), FLOAT);
-      return gather((lane) => i32.min(i32.add(place, lane * FLOAT), last));
+      const last = i32.mul(i32.sub(length, 1), FLOAT_BYTES);
+      return gather((lane) => i32.min(i32.add(place, lane * FLOAT_BYTES), last));
     },
-    store: (place, what) => ([0, 1, 2, 3] as const).map((lane) => storeLane(place, what, lane)),
+    store: (place, what) => LANES.map((lane) => storeLane(place, what, lane)),
     storeLane,
   };
 }

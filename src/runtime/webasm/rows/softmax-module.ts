@@ -3,7 +3,15 @@ import { LOWEST_F32 } from '../../lowest.ts';
 import type { Code, Local, Value } from '../assembler/code.ts';
 import { count, f32x4, i32, i32x4, set, v128, when } from '../assembler/instructions.ts';
 import { type MemoryImport, type NewLocal, WasmModule } from '../assembler/module.ts';
-import { denseRow, type Place, type RowAccess, steppedRow } from './row-access.ts';
+import {
+  denseRow,
+  FLOAT_BYTES,
+  LANES,
+  type Place,
+  type RowAccess,
+  steppedRow,
+  VECTOR_BYTES,
+} from './row-access.ts';
 
 /**
  * Words of the parameter block: rows lie in planes of so many; addresses and strides in bytes, steps along a row in elements. Row i
@@ -35,9 +43,6 @@ export function writeSoftmaxParameters(
   });
 }
 
-const LANES = [0, 1, 2, 3] as const;
-const FLOAT = 4;
-const VECTOR_BYTES = LANES.length * FLOAT;
 /** Vectors of a step of the maximum, which hides the time that one takes. */
 const UNROLLED = 4;
 
@@ -149,22 +154,22 @@ function defineRow(module: WasmModule, rowAt: (row: Place) => RowAccess) {
       set(unseen, v128.and(f32x4.eq(largest, f32x4.constant(LOWEST_F32)), f32x4.constant(1))),
       set(total, f32x4.add(total, f32x4.mul(unseen, f32x4.convert(i32x4.splat(i32.sub(all, length)))))),
     ];
-    const end = i32.mul(all, FLOAT);
+    const end = i32.mul(all, FLOAT_BYTES);
     const storeUnseen: Code = [
       set(unseen, f32x4.div(unseen, total)),
       count(
         at,
-        i32.mul(length, FLOAT),
-        i32.sub(end, VECTOR_BYTES - FLOAT),
+        i32.mul(length, FLOAT_BYTES),
+        i32.sub(end, VECTOR_BYTES - FLOAT_BYTES),
         VECTOR_BYTES,
         out.store(at, unseen),
       ),
-      count(whole, at, end, FLOAT, out.storeLane(whole, unseen, 0)),
+      count(whole, at, end, FLOAT_BYTES, out.storeLane(whole, unseen, 0)),
     ];
     const masked = (code: Code): Code => when(i32.lt(length, all), code);
     return [
       set(rest, i32.rem(length, LANES.length)),
-      set(whole, i32.mul(i32.sub(length, rest), FLOAT)),
+      set(whole, i32.mul(i32.sub(length, rest), FLOAT_BYTES)),
       set(inRow, i32x4.lt(i32x4.constant(...LANES), i32x4.splat(rest))),
       maximum,
       masked(greatest(largest, f32x4.constant(LOWEST_F32))),

@@ -1,9 +1,9 @@
 import type { SoftmaxRows } from '../../tuned.ts';
 import type { View3 } from '../../view3.ts';
 import type { Program, Runner } from '../runner.ts';
+import { FLOAT_BYTES } from './row-access.ts';
 import { softmaxModule, writeSoftmaxParameters } from './softmax-module.ts';
 
-const FLOAT = 4;
 /** Parts for each thread, so that one that is late leaves some of its share to the others. */
 const PARTS = 4;
 /** Elements below which a part is not worth the hand-over: tens of microseconds. */
@@ -19,7 +19,8 @@ export interface SoftmaxOptions {
 /** Softmax over rows that lie in the memory of a runner. */
 export class SoftmaxExecutor {
   readonly #options: SoftmaxOptions;
-  readonly #programs: { dense?: Program; stepped?: Program } = {};
+  /** By whether rows are dense. */
+  readonly #programs = new Map<boolean, Program>();
 
   constructor(options: SoftmaxOptions) {
     this.#options = options;
@@ -37,13 +38,13 @@ export class SoftmaxExecutor {
       rows,
       seen: seen ?? length,
       seenStep: seen === undefined ? 0 : 1,
-      x: x.base * FLOAT,
-      xPlane: x.strides[0] * FLOAT,
-      xRow: x.strides[1] * FLOAT,
+      x: x.base * FLOAT_BYTES,
+      xPlane: x.strides[0] * FLOAT_BYTES,
+      xRow: x.strides[1] * FLOAT_BYTES,
       xStep,
-      out: out.base * FLOAT,
-      outPlane: out.strides[0] * FLOAT,
-      outRow: out.strides[1] * FLOAT,
+      out: out.base * FLOAT_BYTES,
+      outPlane: out.strides[0] * FLOAT_BYTES,
+      outRow: out.strides[1] * FLOAT_BYTES,
       outStep,
     });
     const all = planes * rows;
@@ -53,8 +54,11 @@ export class SoftmaxExecutor {
 
   #program(dense: boolean): Program {
     const { runner, maximumPages, block } = this.#options;
-    const bytes = () => softmaxModule({ block, dense, maximumPages, shared: runner.shared });
-    this.#programs[dense ? 'dense' : 'stepped'] ??= runner.load(new WebAssembly.Module(bytes()));
-    return this.#programs[dense ? 'dense' : 'stepped'] as Program;
+    const known = this.#programs.get(dense);
+    if (known) return known;
+    const bytes = softmaxModule({ block, dense, maximumPages, shared: runner.shared });
+    const program = runner.load(new WebAssembly.Module(bytes));
+    this.#programs.set(dense, program);
+    return program;
   }
 }
