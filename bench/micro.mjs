@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * `npm run bench:micro [-- --backend webasm|webgpu --rounds N --only TEXT]`: GFLOP/s of products and convolutions, GB/s of softmax,
- * norms and gelu, and the cost of a dispatch; on webasm gpu.js kernels on one thread and tuned ones on one and on all, on webgpu gpu.js
+ * norms and activations, and the cost of a dispatch; on webasm gpu.js kernels on one thread and tuned ones on one and on all, on webgpu gpu.js
  * kernels and tuned ones. Every round runs all of them once, in an order that alternates; medians. Results of all variants are
  * compared, and the benchmark fails where they differ. Writes bench/results/micro.json and micro.md (micro-webgpu on webgpu)
  * unless only some cases run.
@@ -52,6 +52,15 @@ const convolution = (size) => ({
     const into = device.alloc([1, 64, 48, 48]);
     const padding = [(size - 1) / 2, (size - 1) / 2];
     return { into, run: () => k.conv2d(x, weight, { into, padding }) };
+  },
+});
+const elementwise = (op, rows) => ({
+  name: `${op} of ${rows} × 1024`,
+  unit: 'GB/s',
+  work: 2 * 4 * rows * 1024,
+  prepare(device) {
+    const [x, into] = [random(device, rows, 1024), device.alloc([rows, 1024])];
+    return { into, run: () => k[op](x, { into }) };
   },
 });
 const CASES = [
@@ -132,6 +141,16 @@ const CASES = [
     },
   },
   {
+    name: 'causalSoftmax 1024 × 1024',
+    unit: 'GB/s',
+    work: 2 * 4 * 1024 * 1024,
+    prepare(device) {
+      const [x, into] = [random(device, 1024, 1024), device.alloc([1024, 1024])];
+      const scratch = [device.alloc([1024]), device.alloc([1024])];
+      return { into, run: () => k.causalSoftmax(x, { into, scratch }) };
+    },
+  },
+  {
     name: 'layerNorm 1024 × 1024',
     unit: 'GB/s',
     work: 2 * 4 * 1024 * 1024,
@@ -142,15 +161,12 @@ const CASES = [
       return { into, run: () => k.layerNorm(x, weight, bias, { into, scratch }) };
     },
   },
-  {
-    name: 'gelu of 1024 × 1024',
-    unit: 'GB/s',
-    work: 2 * 4 * 1024 * 1024,
-    prepare(device) {
-      const [x, into] = [random(device, 1024, 1024), device.alloc([1024, 1024])];
-      return { into, run: () => k.gelu(x, { into }) };
-    },
-  },
+  // In the cache and in memory: what an epilogue of the product before could save.
+  ...['gelu', 'silu', 'relu'].flatMap((op) => [
+    elementwise(op, 32),
+    elementwise(op, 1024),
+    elementwise(op, 8192),
+  ]),
   {
     name: 'dispatch of one element',
     unit: 'µs',

@@ -139,7 +139,7 @@ class Probe {
 
   unchunked(length: number): number {
     return this.#known(this.#unchunked, length, false, () => {
-      const program = lowerWhole(this.graphAt(length));
+      const program = lowerWhole(this.graphAt(length), this.#options.backend);
       const { peakBytes, largestStorageBytes } = estimate(program);
       return largestStorageBytes <= this.#cap ? peakBytes : Number.POSITIVE_INFINITY;
     });

@@ -78,7 +78,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const bound = graphPass('specialise', () => specialise(graph, options.dims));
   const simple = graphPass('simplify', () => simplify(bound));
   const whole = options.fuse === false ? simple : graphPass('fuse', () => fuse(simple));
-  const unchunkedProgram = pass('lower unchunked', () => lowerWhole(whole));
+  const unchunkedProgram = pass('lower unchunked', () => lowerWhole(whole, options.backend));
   const unchunked = pass('estimate', () => estimate(unchunkedProgram));
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
   // What meets the budget as it is stays as the author wrote it: moments of norms take memory of their own.

@@ -1,6 +1,7 @@
 import { BudgetError } from '../compiler/budget.ts';
 import type { Chosen } from '../compiler/passes/recompute.ts';
 import { plan } from '../compiler/pipeline.ts';
+import { loopsOf } from '../compiler/search/needless.ts';
 import type { Graph } from '../ir/node.ts';
 import type { Budget, Plan } from '../ir/plan.ts';
 import type { Device } from '../runtime/index.ts';
@@ -8,7 +9,7 @@ import { trace } from '../trace/tracer.ts';
 import { comparePlan } from './compare.ts';
 import type { RandomProgram } from './programs.ts';
 import { randomData, randomSource } from './random.ts';
-import { loopsOf, uselessLoops } from './useless-loops.ts';
+import { uselessLoops } from './useless-loops.ts';
 
 /** What became of one program and one budget. */
 export interface ContractCase {

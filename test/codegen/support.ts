@@ -25,7 +25,7 @@ export function planOf(unchunkedText: string, chunkedText: string, dims: Record<
   verify(graph);
   verify(whole);
   const program = foldMasks(lower(graph));
-  const unchunkedProgram = lowerWhole(whole);
+  const unchunkedProgram = lowerWhole(whole, 'cpu');
   const planned = estimate(program);
   const unchunked = estimate(unchunkedProgram);
   const saved = unchunked.peakBytes - planned.peakBytes;

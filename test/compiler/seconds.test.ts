@@ -96,17 +96,11 @@ describe('programSeconds', () => {
     expect(around).toBeCloseTo(calls * 2e-6, 12);
   });
 
-  it('predicts the slowdown of the two programs, less than none for a causal plan without loops', () => {
+  it('predicts no slowdown for a plan without loops, and the slowdown of the two programs for others', () => {
     const graph = gptGraph({ layers: 1, width: 16, heads: 2, vocabulary: 11 });
     const options = { dims: { N: 64 }, backend: 'webasm', costModel: model() } as const;
     const whole = plan(graph, { ...options, budget: { kind: 'share', share: 1 } });
-    // Without loops too, a plan leaves out what causal masks throw away.
-    expect(whole.loops).toEqual([]);
-    expect(whole.predictedSlowdown).toBeLessThan(0);
-    expect(1 + whole.predictedSlowdown).toBeCloseTo(
-      programSeconds(whole.program, model()) / programSeconds(whole.unchunkedProgram, model()),
-      12,
-    );
+    expect(whole.predictedSlowdown).toBe(0);
     const planned = plan(graph, { ...options, budget: { kind: 'min' } });
     const seconds = programSeconds(planned.program, model());
     expect(planned.predictedSeconds).toBe(seconds);

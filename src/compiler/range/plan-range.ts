@@ -57,7 +57,7 @@ export function planRange(graph: Graph, options: RangeOptions): RangePlan {
   const symbolic = options.fuse === false ? simple : graphPass('fuse', () => fuse(simple));
   checkInputs(symbolic, name);
   const written = pass('specialise', () => new RangeGraph(symbolic, interval));
-  const unchunkedAt = (size: number) => estimate(lowerWhole(written.at(size)));
+  const unchunkedAt = (size: number) => estimate(lowerWhole(written.at(size), options.backend));
   const unchunked = pass('estimate', () => unchunkedAt(to));
   const lowest = unchunkedAt(from);
   const budget = budgetBytes(options.budget, unchunked.peakBytes);
@@ -84,7 +84,7 @@ export function planRange(graph: Graph, options: RangeOptions): RangePlan {
   const planned = pass('estimate planned', () => estimate(program, at(to)));
   const summary = pass('report', () => report(placed, ruled, at(to), cap, costModel.weights));
   const seconds = pass('predict time', () => ({
-    unchunked: programSeconds(lowerWhole(written.at(to)), costModel),
+    unchunked: programSeconds(lowerWhole(written.at(to), options.backend), costModel),
     planned: programSeconds(program, costModel, at(to)),
   }));
   const peakAt = (size: number): number => estimate(program, at(size)).peakBytes;

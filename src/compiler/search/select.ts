@@ -9,6 +9,7 @@ import { analyse, fits, type State } from '../memory/state.ts';
 import { overBudget } from '../over-budget.ts';
 import { type Chosen, copyValues, mergeCopies, type Recomputing, worthCopying } from '../passes/recompute.ts';
 import { GraphSearch, type Searched } from './graph-search.ts';
+import { withoutNeedless } from './needless.ts';
 import type { PartialPlan } from './partial-plans.ts';
 import type { Selection, SelectionOptions, Stuck } from './selection.ts';
 
@@ -47,9 +48,10 @@ export function selectRecomputing(graph: Graph, options: SelectOptions): Chosen 
     lowest(searches, graph, (search, least) => search.cheapestAs(least, budget));
   const { peak, oversized } = found.state;
   const limit = Math.max(peak, budget ?? 0);
-  const chosen = mergeCopies(found, found, ({ graph, choices }) =>
-    fits(analyse(sketchLoops(graph, choices), cap), limit),
-  );
+  const isWithin = ({ graph, choices }: Chosen): boolean =>
+    fits(analyse(sketchLoops(graph, choices), cap), limit);
+  const merged = mergeCopies(found, found, isWithin);
+  const chosen = oversized.length === 0 ? withoutNeedless(merged, isWithin) : merged;
   if (fits(found.state, budget ?? peak)) return chosen;
   const uncut = oversized.flatMap((at) => found.state.index.graph.nodes[at]?.id ?? []);
   throw overBudget(placeLoops(chosen.graph, chosen.choices), budget ?? peak, cap, uncut);
