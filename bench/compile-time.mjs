@@ -16,6 +16,7 @@ const { observeMachine } = await import('../dist/cli/bench-machine.js');
 const { writeFileAtomically } = await import('../dist/cli/write-file.js');
 const { quantile } = await import('../dist/cli/bench-model.js');
 const { describeMachine, markdownTable } = await import('../dist/report/bench.js');
+const { bytesOf } = await import('../dist/compiler/memory/estimate.js');
 const { formatBytes } = await import('../dist/ir/bytes.js');
 const { formatPercent, plural } = await import('../dist/report/format.js');
 const { GPT2_MEDIUM, GPT2_SMALL } = await import('../models/gpt2/config.ts');
@@ -58,6 +59,11 @@ async function compile({ model, dims }) {
   return { plan, passes, cpuMs: (user + system) / 1000, lines: source.split('\n').length };
 }
 
+/** Of the arena and of the inputs beside it. */
+const reservedBytes = ({ arena, program: { inputs } }) =>
+  inputs
+    .filter(({ donated }) => !donated)
+    .reduce((bytes, { shape }) => bytes + bytesOf(shape, {}), arena.bytes);
 const sizes = (dims) =>
   Object.entries(dims)
     .map(([name, size]) => `${name} = ${size}`)
@@ -82,6 +88,7 @@ for (const entry of cases) {
     nodes: plan.graph.nodes.length,
     unchunkedPeakBytes: plan.unchunked.peakBytes,
     plannedPeakBytes: plan.planned.peakBytes,
+    reservedBytes: reservedBytes(plan),
     loops: plan.loops.length,
     lines,
     totalMs: median((one) => one.passes.reduce((sum, { ms }) => sum + ms, 0)),
@@ -101,7 +108,7 @@ const report = {
   results,
 };
 const ms = (value) => (value < 10 ? value.toFixed(1) : value.toFixed(0));
-const header = ['model', 'size', 'unchunked', 'planned', 'share', 'loops', 'lines', 'total', 'processor'];
+const header = ['model', 'size', 'unchunked', 'planned', 'share', 'reserved ÷ planned', 'loops', 'lines', 'total', 'processor'];
 const table = markdownTable(
   [...header, ...results[0].passes.map(({ name }) => name)],
   results.map((result) => [
@@ -110,6 +117,7 @@ const table = markdownTable(
     formatBytes(result.unchunkedPeakBytes),
     formatBytes(result.plannedPeakBytes),
     formatPercent(result.plannedPeakBytes / result.unchunkedPeakBytes),
+    (result.reservedBytes / result.plannedPeakBytes).toFixed(3),
     `${result.loops}`,
     `${result.lines}`,
     ms(result.totalMs),
