@@ -41,7 +41,8 @@ function folded(steps: Steps, mask: StepOf<'call'>, outputs: ReadonlySet<ValueId
   const lies = (value: ValueId): boolean => storageOf(value) === masked;
   const isReadLater =
     [...outputs].some(lies) || steps.slice(next + 1).some((step) => readBy(step).some(lies));
-  if (!allocated(masked) || (isReadLater && !lies(soft.into))) return undefined;
+  const own = allocated(masked);
+  if (!own || (isReadLater && !lies(soft.into))) return undefined;
 
   const unmasked = steps.flatMap((step): Steps => {
     if (step === mask) return [];
@@ -51,9 +52,8 @@ function folded(steps: Steps, mask: StepOf<'call'>, outputs: ReadonlySet<ValueId
   // Scores that were freed between the two live until masked ones would have been freed.
   const freed = steps.slice(at, next).find((step) => step.kind === 'free' && step.value === held);
   const isWhole = scores === held && mask.into === masked;
-  if (!freed || !isWhole || allocated(held)?.role !== 'value' || allocated(masked)?.role !== 'value')
-    return undefined;
-  const kept = unmasked.filter((step) => step !== freed && step !== allocated(masked));
+  if (!freed || !isWhole || allocated(held)?.role !== 'value' || own.role !== 'value') return undefined;
+  const kept = unmasked.filter((step) => step !== freed && step !== own);
   return renamed(kept, masked, held);
 }
 
