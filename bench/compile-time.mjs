@@ -108,7 +108,18 @@ const report = {
   results,
 };
 const ms = (value) => (value < 10 ? value.toFixed(1) : value.toFixed(0));
-const header = ['model', 'size', 'unchunked', 'planned', 'share', 'reserved ÷ planned', 'loops', 'lines', 'total', 'processor'];
+const header = [
+  'model',
+  'size',
+  'unchunked',
+  'planned',
+  'share',
+  'reserved ÷ planned',
+  'loops',
+  'lines',
+  'total',
+  'processor',
+];
 const table = markdownTable(
   [...header, ...results[0].passes.map(({ name }) => name)],
   results.map((result) => [
