@@ -37,6 +37,7 @@ const UNTRANSLATED = new Set([
     'groupNormalise',
     'layerNormalise',
     'fused',
+    'causalSoftmax',
     'convTranspose2d',
   ],
   ...['equal', 'less', 'lessEqual', 'greater', 'greaterEqual'],
