@@ -17,8 +17,10 @@ import {
   scaledDotProductAttention,
   sigmoid,
   sin,
+  slice,
   softmax,
   sum,
+  type Tensor,
   transpose,
   where,
 } from 'autochunk';
@@ -71,6 +73,39 @@ describe('plans for small graphs', () => {
       return { y: softmax(v, 3), z: matmul(w, param('q', [1, 5])) };
     });
     expect(peakOf(model, 2, min, exact)).toBeLessThanOrEqual(548);
+  });
+
+  it.each([
+    { name: 'a projection outside a loop over the rest', n: 4, shape: [3, 'N', 6] as const, peak: 672 },
+    { name: 'loops in a loop other than those at its peak', n: 3, shape: [1, 4, 'N', 4] as const, peak: 444 },
+  ])('find $name', ({ n, shape, peak }) => {
+    const model = defineModel('projected', { x: f32(...shape) }, ({ x }) => {
+      const width = shape.at(-1) as number;
+      const [q, k, v] = ['q', 'k', 'v'].map((name) => nn.linear(name, x, width)) as [Tensor, Tensor, Tensor];
+      return { y: scaledDotProductAttention(q, k, v, { causal: n === 3 }) };
+    });
+    expect(peakOf(model, n, min, exact)).toBeLessThanOrEqual(peak);
+  });
+
+  it('find a loop that is of use for the loop inside it alone', () => {
+    const model = defineModel('inside', { x: f32(2, 'N', 6) }, ({ x }) => {
+      const w = softmax(x, 2);
+      const v = add(x, nn.linear('down', gelu(nn.linear('up', x, 17)), 6));
+      return { w, m: mean(v, 1, { keepdims: true }), y: matmul(v, param('p', [6, 5])) };
+    });
+    expect(peakOf(model, 9, min, exact)).toBeLessThanOrEqual(1556);
+  });
+
+  it('find a loop before the peak that helps only with another', () => {
+    const model = defineModel('before', { x: f32('N', 3, { donated: true }) }, ({ x }) => {
+      const seen = scaledDotProductAttention(x, x, x, { causal: false });
+      return {
+        part: slice(x, 1, 2, 3),
+        y: matmul(seen, transpose(seen, -2, -1)),
+        z: mul(sigmoid(nn.linear('p', seen, 3)), seen),
+      };
+    });
+    expect(peakOf(model, 7, min, exact)).toBeLessThanOrEqual(320);
   });
 
   it('compute later readers earlier, so that what they read is written over', () => {

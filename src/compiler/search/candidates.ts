@@ -43,6 +43,8 @@ export const isSmall = (nodes: number): boolean => nodes <= SMALL;
 
 /** So many regions are all evaluated. */
 const FEW = 64;
+/** Regions around a node of a small graph, at most. */
+const MOST_REGIONS = 512;
 /**
  * How many iterations a loop that splits a reduction may take for the smallest peak, and with the loops around and inside it.
  * Its chunks leave less and less behind next to what it carries, and every one takes more kernels than without it.
@@ -61,16 +63,30 @@ function smallestChunk(evaluation: Evaluation, spot: Spot): number {
   return Math.ceil(evaluation.region.extent / parts);
 }
 
-/** Every region that contains a node, also those whose flows reach other nodes of it only. */
+/**
+ * Every region that contains a node, also those whose flows reach other nodes of it only, and those that leave out what
+ * such a region computes from outside values alone.
+ */
 function regionsWith(index: GraphIndex, at: number, options: SearchOptions): Region[] {
   const { nodes } = index.graph;
   const { id } = nodes[at] as OpNode;
   const regions = new Map<string, Region>();
-  for (const [position, { kind }] of nodes.entries()) {
-    if (kind === 'loop') continue;
-    for (const region of searchRegions(index, position, options))
-      if (region.cuts.has(id)) regions.set(regionKey(region), region);
-  }
+  const add = (region: Region): void => {
+    const key = regionKey(region);
+    if (regions.size === MOST_REGIONS || regions.has(key) || !region.cuts.has(id)) return;
+    regions.set(key, region);
+    for (const source of region.cuts.keys()) {
+      const { operands } = nodes[index.definedAt.get(source) as number] as OpNode;
+      if (source === id || operands.some((operand) => region.cuts.has(operand))) continue;
+      const cuts = new Map(region.cuts);
+      cuts.delete(source);
+      add({ cuts, extent: region.extent });
+    }
+  };
+  const found = [...nodes.entries()].flatMap(([position, { kind }]) =>
+    kind === 'loop' ? [] : searchRegions(index, position, options),
+  );
+  for (const region of found) add(region);
   return [...regions.values()];
 }
 
@@ -127,10 +143,12 @@ export class Candidates {
     const { cap } = this.#options;
     const spot = this.#spot(partial, budget, at);
     const candidates: Candidate[] = [];
-    for (const evaluation of this.promising(spot, state.peak)) {
+    // What a loop holds before it has others inside says little about it.
+    const limit = this.#isSmall ? Number.POSITIVE_INFINITY : state.peak;
+    for (const evaluation of this.promising(spot, limit)) {
       const { fixedBytes, aroundBytes, region } = evaluation;
       if (fixedBytes >= budget || aroundBytes > Math.max(state.peak, budget)) continue;
-      const most = largestChunk(evaluation, state.peak, cap);
+      const most = largestChunk(evaluation, limit, cap);
       const least = Math.max(largestChunk(evaluation, budget, cap) + 1, smallestChunk(evaluation, spot));
       const sizes = new Set<number>();
       for (let size = least; size <= most; size *= 2) sizes.add(evenChunk(region.extent, size));

@@ -7,7 +7,7 @@ import type { Place } from '../memory/place.ts';
 import { analyseBody, type State } from '../memory/state.ts';
 import type { Candidates } from './candidates.ts';
 import { loopPeak } from './evaluate.ts';
-import { type Family, replaceInner } from './family.ts';
+import { type Family, innerChoices, replaceInner } from './family.ts';
 import type { PartialPlan, PartialPlans } from './partial-plans.ts';
 import { prospect } from './prospect.ts';
 import { type Candidate, compareStates, distinct, lowerThan, type Outlook } from './ranking.ts';
@@ -46,7 +46,7 @@ export function repaired(
   if (state.oversized.length > 0) return [];
   const next = [
     ...otherLoops(plans, candidates, partial, options),
-    ...otherLoopsInside(plans, candidates, partial),
+    ...otherLoopsInside(plans, candidates, partial, options),
     ...shorterLives(plans, candidates, partial, options),
     ...elsewhere(plans, candidates, partial, options),
   ];
@@ -100,27 +100,48 @@ function otherLoops(
   return next;
 }
 
-/** The loops inside the loop at the peak stand in the way of better ones. */
-function otherLoopsInside(plans: PartialPlans, candidates: Candidates, partial: PartialPlan): Next[] {
+/** The loops inside the loops at the peak stand in the way of better ones. */
+function otherLoopsInside(
+  plans: PartialPlans,
+  candidates: Candidates,
+  partial: PartialPlan,
+  options: RepairOptions,
+): Next[] {
   const { state, families } = partial;
   const { inner: place } = locate(state, families, 'peak', Number.POSITIVE_INFINITY);
-  const inside = place?.loop.inner ?? [];
-  if (!place || inside.length === 0) return [];
+  if (!place) return [];
   const { family, loop } = place;
-  const { region, chunkSize } = loop;
-  const fewer: Choice[] = [
-    { region, chunkSize },
-    ...(inside.length > 1
-      ? inside.map((one) => ({ ...loop, inner: inside.filter((other) => other !== one) }))
-      : []),
-  ];
-  return fewer.flatMap((by) => {
-    const model = replaceInner(family.model, loop, by);
-    const replaced: Family = plans.remodelled(family, model);
+  const around = options.everywhere ? loopsAround(family.model, loop) : [loop];
+  return around.flatMap(fewerInside).flatMap(([loop, by]) => {
+    const replaced: Family = plans.remodelled(family, replaceInner(family.model, loop, by));
     const from = plans.of(families.map((other) => (other === family ? replaced : other)));
-    return candidates.lowering(from).map((candidate) => extended(plans, from, candidate));
+    const atPeak = candidates.lowering(from).map((candidate) => extended(plans, from, candidate));
+    return options.everywhere ? [...atPeak, ...elsewhere(plans, candidates, from, options)] : atPeak;
   });
 }
+
+/** A loop, and what it is without the loops inside it, or without one of them. */
+function fewerInside(loop: Choice): [Choice, Choice][] {
+  const { region, chunkSize, inner = [] } = loop;
+  if (inner.length === 0) return [];
+  const single = inner.length > 1 ? inner.map((one) => inner.filter((other) => other !== one)) : [];
+  return [
+    [loop, { region, chunkSize }],
+    ...single.map((left): [Choice, Choice] => [loop, { ...loop, inner: left }]),
+  ];
+}
+
+/** A loop and the loops around it, from the outermost. */
+const loopsAround = (outermost: Choice, loop: Choice): Choice[] =>
+  outermost === loop
+    ? [loop]
+    : [
+        outermost,
+        ...(outermost.inner ?? []).flatMap((one) => (holds(one, loop) ? loopsAround(one, loop) : [])),
+      ];
+
+const holds = (choice: Choice, loop: Choice): boolean =>
+  choice === loop || innerChoices(choice).includes(loop);
 
 /** Loops at other nodes may move what holds the first one up: at some that run at the peak, or at all. */
 function elsewhere(
@@ -158,7 +179,8 @@ function together(
   { everywhere }: RepairOptions,
 ): Next[] {
   const { state, families } = partial;
-  return [[], ...(everywhere ? insideBodies(state) : [])].flatMap((path) => {
+  const before = [...state.peaks.keys()].slice(0, state.peakAt).map((at) => [at]);
+  return [[], ...(everywhere ? [...before, ...insideBodies(state)] : [])].flatMap((path) => {
     const spot = locate(state, families, 'peak', Number.POSITIVE_INFINITY, path);
     const first = candidates
       .promising(spot, Number.POSITIVE_INFINITY)
