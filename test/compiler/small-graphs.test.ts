@@ -81,7 +81,8 @@ describe('plans for small graphs', () => {
   ])('find $name', ({ n, shape, peak }) => {
     const model = defineModel('projected', { x: f32(...shape) }, ({ x }) => {
       const width = shape.at(-1) as number;
-      const [q, k, v] = ['q', 'k', 'v'].map((name) => nn.linear(name, x, width)) as [Tensor, Tensor, Tensor];
+      const projected = (name: string): Tensor => nn.linear(name, x, width);
+      const [q, k, v] = [projected('q'), projected('k'), projected('v')];
       return { y: scaledDotProductAttention(q, k, v, { causal: n === 3 }) };
     });
     expect(peakOf(model, n, min, exact)).toBeLessThanOrEqual(peak);
