@@ -4,17 +4,18 @@ import type { Graph } from '../ir/node.ts';
 import type { Backend } from '../ir/ops/op.ts';
 import type { Budget, Plan } from '../ir/plan.ts';
 import { verify } from '../ir/verify.ts';
-import { budgetBytes } from './budget.ts';
+import { BudgetError, budgetBytes } from './budget.ts';
 import type { CostModel, Weights } from './cost/cost-model.ts';
 import { COST_MODELS } from './cost/cost-models/index.ts';
 import { programSeconds } from './cost/seconds.ts';
-import { placeLoops } from './loops/place-loops.ts';
+import { placeLoops, sketchLoops } from './loops/place-loops.ts';
 import type { Choice } from './loops/region.ts';
 import { estimate } from './memory/estimate.ts';
 import { lower } from './memory/lower.ts';
 import { lowerWhole } from './memory/lower-whole.ts';
 import { assignOffsets } from './memory/offsets.ts';
 import { analyse, fits } from './memory/state.ts';
+import { overBudget } from './over-budget.ts';
 import { foldMasks } from './passes/fold-masks.ts';
 import { fuse } from './passes/fuse.ts';
 import { limitProducts } from './passes/limit-products.ts';
@@ -87,18 +88,19 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
     meets && fits(analyse(whole, cap), budget) ? whole : separateNorms(whole, options),
   );
   const ordered = graphPass('order', () => (meets ? apart : order(apart)));
-  const chosen = pass('search and select', () =>
-    options.choose
-      ? { graph: ordered, choices: options.choose(ordered) }
-      : selectRecomputing(ordered, {
-          budget,
-          cap,
-          weights: options.searchWeights ?? weights,
-          signal: options.signal,
-          splitReductions: options.splitReductions ?? true,
-          ...(options.onRejection ? { onRejection: options.onRejection } : {}),
-        }),
-  );
+  const chosen = pass('search and select', () => {
+    if (options.choose) return { graph: ordered, choices: options.choose(ordered) };
+    const select = (): Chosen =>
+      selectRecomputing(ordered, {
+        budget,
+        cap,
+        weights: options.searchWeights ?? weights,
+        signal: options.signal,
+        splitReductions: options.splitReductions ?? true,
+        ...(options.onRejection ? { onRejection: options.onRejection } : {}),
+      });
+    return apart === whole ? select() : orWhole(whole, budget, cap, select);
+  });
   options.onChosen?.(chosen, ordered);
   const { graph: searched, choices } = chosen;
   const chunked = graphPass('place loops', () => placeLoops(searched, choices));
@@ -147,6 +149,22 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
     predictedSlowdown: seconds.unchunked === 0 ? 0 : seconds.planned / seconds.unchunked - 1,
     passes,
   };
+}
+
+/**
+ * What is selected for a graph with norms taken apart, or the whole one without loops where that needs no more: moments of
+ * small norms take more than the norms at once.
+ */
+function orWhole(whole: Graph, budget: number | undefined, cap: number, select: () => Chosen): Chosen {
+  const plain = analyse(whole, cap);
+  try {
+    const chosen = select();
+    const reached = budget ?? analyse(sketchLoops(chosen.graph, chosen.choices), cap).peak;
+    return fits(plain, reached) ? { graph: whole, choices: [] } : chosen;
+  } catch (error) {
+    const isLower = error instanceof BudgetError && fits(plain, error.smallestPeakBytes - 1);
+    throw isLower ? overBudget(whole, error.budgetBytes, cap, []) : error;
+  }
 }
 
 /** Runs passes one after another: timed, told of, and with every graph that one makes verified. */

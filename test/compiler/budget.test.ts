@@ -39,9 +39,21 @@ describe('parseBudget', () => {
   });
 });
 
-it('is met by what runs as it is: norms are not taken apart for it', () => {
+describe('norms whose moments take more than the norms at once', () => {
   const model = defineModel('norm', { x: f32('N', 4) }, ({ x }) => ({ y: nn.layerNorm('norm', x) }));
-  const planned = plan(trace(model), { dims: { N: 1 }, backend: 'cpu', budget: parseBudget('100%') });
-  expect(planned.loops).toEqual([]);
-  expect(planned.planned.peakBytes).toBeLessThanOrEqual(planned.unchunked.peakBytes);
+  const planned = (budget: string) =>
+    plan(trace(model), { dims: { N: 1 }, backend: 'cpu', budget: parseBudget(budget) });
+
+  it.each(['100%', 'min'])('are not taken apart for %s', (budget) => {
+    const { loops, planned: chunked, unchunked } = planned(budget);
+    expect(loops).toEqual([]);
+    expect(chunked.peakBytes).toBeLessThanOrEqual(unchunked.peakBytes);
+  });
+
+  it('are at their smallest at once, also for a budget that is refused', () => {
+    const smallest = planned('min').planned.peakBytes;
+    expect(() => planned(`${smallest - 1}`)).toThrow(
+      expect.objectContaining({ smallestPeakBytes: smallest }),
+    );
+  });
 });
