@@ -24,13 +24,34 @@ const peakOf = (graph: Graph, choices: readonly Choice[]): number =>
 describe('a deep model of equal layers', () => {
   it('is searched in a few of them: the plan for all has the same peak', () => {
     const whole = gpt(12);
-    const short = shortenLayers(whole);
-    expect(short?.graph.nodes.length).toBeLessThan(whole.nodes.length / 2);
-    verify(short?.graph as Graph);
-    const few = choose(short?.graph as Graph);
-    const all = short?.expand(few) as Choice[];
-    expect(all.length).toBeGreaterThan(few.length);
-    expect(peakOf(whole, all)).toBe(peakOf(short?.graph as Graph, few));
+    const shortened = shortenLayers(whole);
+    expect(shortened).toHaveLength(2);
+    for (const { graph, expand } of shortened) {
+      expect(graph.nodes.length).toBeLessThan(whole.nodes.length / 2);
+      verify(graph);
+      const few = choose(graph);
+      const all = expand(few) as Choice[];
+      expect(all.length).toBeGreaterThan(few.length);
+      expect(peakOf(whole, all)).toBe(peakOf(graph, few));
+    }
+  });
+
+  it('is as full in one layer as in all: what all of them read lives on, donated or not', () => {
+    const b = new GraphBuilder('gated');
+    const mask = b.input('mask', ['N', 4]);
+    const gate = b.op('gate', 'sigmoid', [mask]);
+    let x = b.input('x', ['N', 4]);
+    for (let layer = 0; layer < 9; layer++) {
+      const wide = b.op('wide', 'linear', [x, b.param(`up${layer}`, [16, 4])]);
+      const narrow = b.op('narrow', 'linear', [wide, b.param(`down${layer}`, [4, 16])]);
+      const gated = b.op('gated', 'mul', [narrow, gate]);
+      x = b.op('masked', 'mul', [gated, mask]);
+    }
+    const graph = specialise(b.build({ y: x }), { N: 32 });
+    for (const donated of [false, true]) {
+      const whole = { ...graph, inputs: graph.inputs.map((input) => ({ ...input, donated })) };
+      for (const { graph: short } of shortenLayers(whole)) expect(peakOf(short, [])).toBe(peakOf(whole, []));
+    }
   });
 
   it('has the loops of a shallow one in every layer', () => {
@@ -53,8 +74,9 @@ describe('a deep model of equal layers', () => {
       const early = outputs[3] as string;
       return specialise(b.build({ y: skip ? b.op('y', 'add', [x, early]) : x }), { N: 6 });
     };
-    expect(shortenLayers(chain(false))?.graph.nodes.length).toBeLessThan(18);
-    expect(shortenLayers(chain(true))).toBeUndefined();
-    expect(shortenLayers(gpt(3))).toBeUndefined();
+    for (const { graph } of shortenLayers(chain(false))) expect(graph.nodes.length).toBeLessThan(18);
+    expect(shortenLayers(chain(false))).toHaveLength(2);
+    expect(shortenLayers(chain(true))).toEqual([]);
+    expect(shortenLayers(gpt(3))).toEqual([]);
   });
 });

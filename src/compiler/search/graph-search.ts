@@ -17,31 +17,36 @@ export interface Searched {
 export class GraphSearch {
   readonly #graph: Graph;
   readonly #options: SelectionOptions;
-  readonly #short: { readonly selection: Selection; readonly expand: Shortened['expand'] } | undefined;
-  #full: Selection | undefined;
+  /** The fewest layers first. */
+  readonly #short: readonly Shortened[];
+  readonly #selections = new Map<Graph, Selection>();
 
   constructor(graph: Graph, options: SelectionOptions) {
     this.#graph = graph;
     this.#options = options;
-    const short = shortenLayers(graph);
-    this.#short = short && { selection: new Selection(short.graph, options), expand: short.expand };
+    this.#short = shortenLayers(graph);
+  }
+
+  #selection(graph: Graph): Selection {
+    const known = this.#selections.get(graph) ?? new Selection(graph, this.#options);
+    this.#selections.set(graph, known);
+    return known;
   }
 
   /** What a search finds, in the whole graph; undefined where it finds nothing. */
   run(search: (selection: Selection) => PartialPlan): Searched;
   run(search: (selection: Selection) => PartialPlan | undefined): Searched | undefined;
   run(search: (selection: Selection) => PartialPlan | undefined): Searched | undefined {
-    if (this.#short) {
-      const found = search(this.#short.selection);
+    for (const { graph, expand } of this.#short) {
+      const found = search(this.#selection(graph));
       if (!found) return undefined;
-      const choices = this.#short.expand(choicesOf(found.families));
+      const choices = expand(choicesOf(found.families));
       const state = choices && analyse(sketchLoops(this.#graph, choices), this.#options.cap);
       const { peak, oversized } = found.state;
       if (state && state.peak <= peak && (state.oversized.length === 0) === (oversized.length === 0))
         return { choices, state };
     }
-    this.#full ??= new Selection(this.#graph, this.#options);
-    const found = search(this.#full);
+    const found = search(this.#selection(this.#graph));
     return found && { choices: choicesOf(found.families), state: found.state };
   }
 }
