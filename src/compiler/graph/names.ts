@@ -18,9 +18,13 @@ export function freshNames(graph: Graph): (wish: string) => string {
     }
   };
   claim(graph);
+  /** Numbers below are taken: loops of deep models wish for the same names. */
+  const next = new Map<string, number>();
   return (wish) => {
     let name = wish;
-    for (let i = 2; taken.has(name); i++) name = `${wish}_${i}`;
+    let i = next.get(wish) ?? 2;
+    for (; taken.has(name); i++) name = `${wish}_${i}`;
+    next.set(wish, i);
     taken.add(name);
     return name;
   };
