@@ -34,15 +34,16 @@ export function generateRangeModule(plan: RangePlan, meta: { readonly modelFile?
     );
   }
   const sources = nameSources(graph);
-  const body = writeBody(plan, sources, plan.sizes);
-  const used = (names: readonly string[]): string[] => names.filter((name) => body.mentions.has(name));
+  const steps = writeBody(plan, sources, plan.sizes);
+  const used = (names: readonly string[]): string[] => names.filter((name) => steps.mentions.has(name));
   const chunks = used(rules.map(({ name }) => name));
-  const needsSize = chunks.length > 0 || body.mentions.has(over);
+  const needsSize = chunks.length > 0 || steps.mentions.has(over);
   const before = [
     needsSize ? `const { ${over} } = readDims(info, inputs);` : 'readDims(info, inputs);',
     ...(chunks.length > 0 ? [`const { ${chunks.join(', ')} } = chunkSizes(${over});`] : []),
     '',
   ];
+  const body = { ...steps, lines: [...before, ...steps.lines], usesInputs: true };
   const facts = [
     ['model', literal(plan.model)],
     [
@@ -61,14 +62,15 @@ export function generateRangeModule(plan: RangePlan, meta: { readonly modelFile?
     ['plannedPeakBytes', numberLiteral(plan.planned.peakBytes)],
   ] as const;
   const functions: Statements = [...(rules.length > 0 ? [chunkFunction(plan)] : []), peakFunction(plan)];
-  return writeModule(describeRange(plan, sources, meta.modelFile), [
+  const statements = [
     importStatement(body, [...(rules.length > 0 ? ['fitChunk'] : []), 'readDims']),
     ...tensorInterfaces(program, graph),
     ...formulaStatements(body),
-    ...runStatements(body, program, undefined, before),
+    ...runStatements(body, program),
     ...functions,
     infoStatement(facts, program, graph),
-  ]);
+  ];
+  return writeModule(describeRange(plan, sources, meta.modelFile), statements, body.lines);
 }
 
 /** Does a storage keep a chunk from being larger? */

@@ -30,11 +30,12 @@ export function generateModule(plan: Plan, meta: { readonly modelFile?: string }
     ['plannedPeakBytes', numberLiteral(plan.planned.peakBytes)],
     ...(plan.arena ? [['arenaBytes', numberLiteral(plan.arena.bytes)] as const] : []),
   ] as const;
-  return writeModule(describePlan(plan, sources, meta.modelFile), [
+  const statements = [
     importStatement(body),
     ...tensorInterfaces(program, graph),
     ...formulaStatements(body),
     ...runStatements(body, program, plan.arena),
     infoStatement(facts, program, graph),
-  ]);
+  ];
+  return writeModule(describePlan(plan, sources, meta.modelFile), statements, body.lines);
 }

@@ -19,8 +19,19 @@ import { comment, literal, memberName, objectKey, property } from './text.ts';
 
 export type Statements = (StatementStructures | WriterFunction)[];
 
-/** The text of a module: its header as a comment, and its statements. */
-export function writeModule(header: readonly string[], statements: Statements): string {
+/** Stands for the lines of `compute` while the statements around it are printed; no comment has two lines. */
+const BODY = 'body;';
+const HEAD = '): Promise<Outputs> {\n';
+
+/**
+ * The text of a module: its header as a comment, and its statements. `body`: the lines of `compute`, which need no printing;
+ * deep models have tens of thousands.
+ */
+export function writeModule(
+  header: readonly string[],
+  statements: Statements,
+  body: readonly string[],
+): string {
   const project = new Project({
     useInMemoryFileSystem: true,
     manipulationSettings: {
@@ -30,8 +41,10 @@ export function writeModule(header: readonly string[], statements: Statements): 
     },
   });
   const lines = header.map((line) => ` * ${comment(line)}`);
-  const file = project.createSourceFile('module.ts', { statements });
-  return `/**\n${lines.join('\n')}\n */\n${file.getFullText()}`.replace(/[ \t]+$/gm, '');
+  const text = project.createSourceFile('module.ts', { statements }).getFullText();
+  const [before, after] = text.split(`${HEAD}  ${BODY}\n`) as [string, string];
+  const indented = body.map((line) => `  ${line}\n`).join('');
+  return `/**\n${lines.join('\n')}\n */\n${before}${HEAD}${indented}${after}`.replace(/[ \t]+$/gm, '');
 }
 
 /** The one import, with the functions beside the kernels that a module calls. */
@@ -103,15 +116,9 @@ function outputTypes(graph: Graph): [string, TensorType][] {
   return graph.outputs.map(({ name, value }) => [name, types.get(value) as TensorType]);
 }
 
-/** `run`, and `compute` with `before` as its first statements. */
-export function runStatements(
-  body: Body,
-  program: Program,
-  arena?: ArenaLayout,
-  before: readonly string[] = [],
-): Statements {
+/** `run`, and `compute`, whose lines {@link writeModule} puts in. */
+export function runStatements(body: Body, program: Program, arena?: ArenaLayout): Statements {
   const donated = program.inputs.flatMap((input) => (input.donated ? [property('inputs', input.id)] : []));
-  const usesInputs = body.usesInputs || before.some((line) => line.includes('inputs'));
   const memory = [
     ...(arena ? [`arenaBytes: ${arena.bytes}`] : []),
     ...(donated.length > 0 ? [`donated: [${donated.join(', ')}]`] : []),
@@ -141,11 +148,11 @@ export function runStatements(
       isAsync: true,
       parameters: [
         { name: body.usesDevice ? 'device' : '_device', type: 'DeviceRun' },
-        { name: usesInputs ? 'inputs' : '_inputs', type: 'Inputs' },
+        { name: body.usesInputs ? 'inputs' : '_inputs', type: 'Inputs' },
         { name: body.usesParams ? 'params' : '_params', type: 'Params' },
       ],
       returnType: 'Promise<Outputs>',
-      statements: [...before, ...body.lines].join('\n'),
+      statements: BODY,
     },
   ];
 }
