@@ -97,6 +97,15 @@ describe('plans for small graphs', () => {
     expect(peakOf(model, 9, min, exact)).toBeLessThanOrEqual(1556);
   });
 
+  it('find a dear loop that helps with two loops inside it alone', () => {
+    const model = defineModel('dear', { x: f32(1, 4, 'N', 3) }, ({ x }) => {
+      const v = sum(x, 0, { keepdims: true });
+      const y = matmul(v, transpose(v, -2, -1));
+      return { y, z: scaledDotProductAttention(v, v, v, { causal: false }) };
+    });
+    expect(peakOf(model, 8, min, exact)).toBeLessThanOrEqual(1932);
+  });
+
   it('find a loop before the peak that helps only with another', () => {
     const model = defineModel('before', { x: f32('N', 3, { donated: true }) }, ({ x }) => {
       const seen = scaledDotProductAttention(x, x, x, { causal: false });

@@ -1,6 +1,6 @@
 import { fits } from '../memory/state.ts';
 import { type Candidates, isSmall, WINDOW } from './candidates.ts';
-import { axesOf, keyOf } from './family.ts';
+import { axesOf, endsOf, keyOf } from './family.ts';
 import { inOrder } from './in-order.ts';
 import type { PartialPlan, PartialPlans } from './partial-plans.ts';
 import { type Candidate, compareStates, lowerThan, type Outlook } from './ranking.ts';
@@ -92,12 +92,13 @@ export class BeamSearch {
       // Costs are known before the memory is: what costs more than enough plans that go on is not looked at.
       for (const { child, from } of [...next.values()].sort((a, b) => a.child.cost - b.child.cost)) {
         const dearest = found.length < enough ? undefined : found.at(-1);
-        if (beam.length === 2 * width || (dearest && child.cost >= dearest.cost)) break;
+        const most = way === 'nested' ? Number.POSITIVE_INFINITY : 2 * width;
+        if (beam.length === most || (dearest && child.cost >= dearest.cost)) break;
         if (fits(child.state, budget))
           found = [...found, child].sort((a, b) => a.cost - b.cost).slice(0, enough);
-        else if (child.state.peak <= from.state.peak) beam.push(child);
+        else if (way === 'nested' || child.state.peak <= from.state.peak) beam.push(child);
       }
-      beam = beam.slice(0, width);
+      beam = way === 'nested' ? this.#few(beam, width, endsOf) : beam.slice(0, width);
       this.#plans.forget(beam);
     }
     return { found, stuck };
@@ -121,7 +122,7 @@ export class BeamSearch {
     for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
       const lower = this.#lower(beam, this.#width);
       lower.sort((a, b) => compareStates(a.state, b.state) || a.cost - b.cost);
-      beam = this.#few(lower);
+      beam = this.#few(lower, this.#width, axesOf);
       this.#plans.forget(beam);
       if (beam[0] && lowerThan(beam[0].state, best.state)) best = beam[0];
     }
@@ -163,16 +164,20 @@ export class BeamSearch {
       .map((candidate) => ({ from, ...extended(this.#plans, from, candidate) }));
   }
 
-  /** Half of the beam are the best, the others the best that cut something else. */
-  #few(plans: readonly PartialPlan[]): PartialPlan[] {
-    const best = plans.slice(0, Math.ceil(this.#width / 2));
-    const seen = new Set(best.map(({ families }) => axesOf(families)));
+  /** Half of the beam are the best, the others the best of another kind. */
+  #few(
+    plans: readonly PartialPlan[],
+    width: number,
+    kindOf: (families: PartialPlan['families']) => string,
+  ): PartialPlan[] {
+    const best = plans.slice(0, Math.ceil(width / 2));
+    const seen = new Set(best.map(({ families }) => kindOf(families)));
     const others = plans.slice(best.length).filter(({ families }) => {
-      const axes = axesOf(families);
-      return !seen.has(axes) && seen.add(axes);
+      const kind = kindOf(families);
+      return !seen.has(kind) && seen.add(kind);
     });
-    const few = new Set([...best, ...others].slice(0, this.#width));
-    for (const plan of plans) if (few.size < this.#width) few.add(plan);
+    const few = new Set([...best, ...others].slice(0, width));
+    for (const plan of plans) if (few.size < width) few.add(plan);
     return plans.filter((plan) => few.has(plan));
   }
 }

@@ -109,3 +109,15 @@ function axesOfChoice({ region: { cuts, extent }, inner = [] }: Choice): string 
   const last = [...cuts.values()].at(-1) as NodeCut;
   return `${extent} ${describeCut(last)} [${inner.map(axesOfChoice).sort().join(';')}]`;
 }
+
+/** Text that plans share whose loops end at the same nodes and cut them the same. */
+export const endsOf = (families: readonly Family[]): string =>
+  families
+    .map(({ model }) => endOfChoice(model))
+    .sort()
+    .join('|');
+
+function endOfChoice({ region: { cuts, extent }, inner = [] }: Choice): string {
+  const [id, cut] = [...cuts].at(-1) as [ValueId, NodeCut];
+  return `${extent} ${id} ${describeCut(cut)} [${inner.map(endOfChoice).sort().join(';')}]`;
+}
