@@ -22,6 +22,9 @@ function lastOf<S extends Shape>(what: string, x: Tensor<S>): LastOf<S> {
   return last as LastOf<S>;
 }
 
+/** Runs the body of a layer in its scope. */
+const layer = <T>(name: string, body: () => T): T => recorder('scope').asOneCall(() => scope(name, body));
+
 /** The last part of a path, for naming values after layers. */
 const leaf = (name: string): string => name.slice(name.lastIndexOf('.') + 1);
 
@@ -34,7 +37,7 @@ function linear<S extends Shape, const O extends Dim>(
 ): Tensor<ReplaceLast<S, O>> {
   const { bias = true, transposed = false } = options;
   const inputs: Dim = lastOf('linear', x);
-  return scope(name, () => {
+  return layer(name, () => {
     const operands: Tensor[] = [x, param('weight', transposed ? [inputs, out] : [out, inputs])];
     if (bias) operands.push(param('bias', [out]));
     return emit('linear', operands, { transposed }, { fallback: leaf(name) });
@@ -47,7 +50,7 @@ function embedding<I extends Shape, V extends Dim, const D extends Dim>(
   ids: Tensor<I>,
   shape: readonly [V, D],
 ): Tensor<[...I, D]> {
-  return scope(name, () => {
+  return layer(name, () => {
     recorder('embedding').bound('embedding', ids, shape[0]);
     return emit('embedding', [param('weight', shape), ids], {}, { fallback: leaf(name) });
   });
@@ -59,7 +62,7 @@ function positions<const N extends Dim, const D extends Dim>(
   length: N,
   shape: readonly [number, D],
 ): Tensor<[N, D]> {
-  return scope(name, () =>
+  return layer(name, () =>
     emit('slice', [param('weight', shape)], { axis: 0, start: 0, length }, { fallback: leaf(name) }),
   );
 }
@@ -71,7 +74,7 @@ function layerNorm<S extends Shape>(
   options: { readonly epsilon?: number } = {},
 ): Tensor<S> {
   const channels: Dim = lastOf('layerNorm', x);
-  return scope(name, () =>
+  return layer(name, () =>
     emit(
       'layerNorm',
       [x, param('weight', [channels]), param('bias', [channels])],
@@ -88,7 +91,7 @@ function rmsNorm<S extends Shape>(
   options: { readonly epsilon?: number } = {},
 ): Tensor<S> {
   const channels: Dim = lastOf('rmsNorm', x);
-  return scope(name, () =>
+  return layer(name, () =>
     emit(
       'rmsNorm',
       [x, param('weight', [channels])],
@@ -101,7 +104,7 @@ function rmsNorm<S extends Shape>(
 /** Group normalisation of [n, c, …], with parameters `weight` and `bias`; epsilon defaults to 1e-5. */
 function groupNorm<S extends Shape>(name: string, x: Tensor<S>, options: GroupNormOptions): Tensor<S> {
   const { groups, epsilon = 1e-5 } = options;
-  return scope(name, () => {
+  return layer(name, () => {
     const channelsPerGroup: Dim = groupSize('groupNorm', x.shape, groups);
     const channels = x.shape[1] as Dim;
     return emit(
@@ -132,7 +135,7 @@ function conv2d<
   options?: O,
 ): Tensor<Slid<X, C, Keeps<K, O>>> {
   const { bias = true, ...given }: ConvLayerOptions = options ?? {};
-  return scope(name, () => {
+  return layer(name, () => {
     const inGroup = groupSize('conv2d', x.shape, given.groups ?? 1);
     const operands: Tensor[] = [x, param('weight', [outChannels, inGroup, ...pair(kernel)])];
     if (bias) operands.push(param('bias', [outChannels]));

@@ -73,6 +73,8 @@ export class Recorder {
   readonly #nodeAt = new Map<string, number>();
   readonly #scopes: string[] = [];
   readonly #hints: Hints[] = [];
+  /** The author's call that all that is recorded now belongs to. */
+  #call: { readonly site: CallSite | undefined } | undefined;
   /** The scope in which an error was thrown: the stack is unwound when it is reported. */
   #failure: { readonly error: unknown; readonly scope: string } | undefined;
 
@@ -89,7 +91,18 @@ export class Recorder {
 
   /** Where the author's code called the library. */
   site(): CallSite | undefined {
-    return callSite();
+    return this.#call ? this.#call.site : callSite();
+  }
+
+  /** Records all that `body`, which is not the author's, does as made by one call: where that is is found out once. */
+  asOneCall<T>(body: () => T): T {
+    if (this.#call) return body();
+    this.#call = { site: callSite() };
+    try {
+      return body();
+    } finally {
+      this.#call = undefined;
+    }
   }
 
   input(name: string, { shape, dtype, below, donated }: InputSpec): SymbolicTensor {
@@ -118,7 +131,7 @@ export class Recorder {
 
   /** The parameter `key` inside the current scope: the same one whenever the same key is asked for. */
   param(key: string, shape: Shape): SymbolicTensor {
-    const site = callSite();
+    const site = this.site();
     const full = [...this.#scopes, key].join('.');
     if (key === '') throw this.fault('param: expected a name, got an empty string', site);
     const dims = this.#dims(`param "${full}"`, shape, site);
@@ -139,7 +152,7 @@ export class Recorder {
 
   /** Appends an op and returns its value. Throws UserError with the call site when the operands do not fit. */
   op(op: string, operands: readonly Tensor[], attrs: Attrs, options: RecordOptions = {}): SymbolicTensor {
-    const call = 'at' in options ? undefined : callSite();
+    const call = 'at' in options ? undefined : this.site();
     const site = call ?? options.at;
     const own = operands.map((operand) => this.own(op, operand, site));
     const type = this.#infer(op, own, attrs, site);

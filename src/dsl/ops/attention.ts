@@ -1,5 +1,6 @@
 import { type Shape as AnyShape, type Dim, divDims, printShape } from '../../ir/dims.ts';
 import type { Attrs } from '../../ir/node.ts';
+import { recorder } from '../../trace/recorder.ts';
 import type { IsOpen, LastOf, ReplaceLast, Same, Shape, Show } from '../shape.ts';
 import type { Tensor } from '../tensor.ts';
 import { emit, expectThat } from './emit.ts';
@@ -119,6 +120,15 @@ export function scaledDotProductAttention<Q extends Shape, K extends Shape, V ex
   v: Tensor<V>,
   options: AttentionOptions = {},
 ): Tensor<ReplaceLast<Q, LastOf<V>>> {
+  return recorder('scaledDotProductAttention').asOneCall(() => attendInGroups(q, k, v, options));
+}
+
+function attendInGroups<S extends Shape>(
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: AttentionOptions,
+): Tensor<S> {
   const groups = groupsOf(q.shape, k.shape);
   if (groups === undefined) return attend(q, k, v, options);
   const grouped = (x: Tensor, heads: readonly Dim[], name: string): Tensor =>
