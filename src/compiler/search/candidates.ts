@@ -12,7 +12,7 @@ import type { PartialPlan } from './partial-plans.ts';
 import { type Candidate, distinct, outcome, preferred, ranked } from './ranking.ts';
 import { type Rejection, type SearchOptions, searchRegions } from './search.ts';
 import { locate, type Spot } from './spot.ts';
-import { worthRounding } from './worth-rounding.ts';
+import { splits, worthRounding } from './worth-rounding.ts';
 
 export interface CandidateOptions {
   /** Largest single storage in bytes. */
@@ -148,7 +148,7 @@ export class Candidates {
     for (const evaluation of this.promising(spot, limit)) {
       const { fixedBytes, aroundBytes, region } = evaluation;
       if (fixedBytes >= budget || aroundBytes > Math.max(state.peak, budget)) continue;
-      const most = largestChunk(evaluation, limit, cap);
+      const most = largestChunk(evaluation, splits(evaluation) ? state.peak : limit, cap);
       const least = Math.max(largestChunk(evaluation, budget, cap) + 1, smallestChunk(evaluation, spot));
       const sizes = new Set<number>();
       for (let size = least; size <= most; size *= 2) sizes.add(evenChunk(region.extent, size));
