@@ -157,10 +157,12 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
  */
 function orWhole(whole: Graph, budget: number | undefined, cap: number, select: () => Chosen): Chosen {
   const plain = analyse(whole, cap);
+  const unchanged = { graph: whole, choices: [] };
+  if (budget !== undefined && fits(plain, budget)) return unchanged;
   try {
     const chosen = select();
-    const reached = budget ?? analyse(sketchLoops(chosen.graph, chosen.choices), cap).peak;
-    return fits(plain, reached) ? { graph: whole, choices: [] } : chosen;
+    if (budget !== undefined) return chosen;
+    return fits(plain, analyse(sketchLoops(chosen.graph, chosen.choices), cap).peak) ? unchanged : chosen;
   } catch (error) {
     const isLower = error instanceof BudgetError && fits(plain, error.smallestPeakBytes - 1);
     throw isLower ? overBudget(whole, error.budgetBytes, cap, []) : error;
