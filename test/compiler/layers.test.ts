@@ -42,10 +42,11 @@ describe('a deep model of equal layers', () => {
     const gate = b.op('gate', 'sigmoid', [mask]);
     let x = b.input('x', ['N', 4]);
     for (let layer = 0; layer < 9; layer++) {
-      const wide = b.op('wide', 'linear', [x, b.param(`up${layer}`, [16, 4])]);
-      const narrow = b.op('narrow', 'linear', [wide, b.param(`down${layer}`, [4, 16])]);
-      const gated = b.op('gated', 'mul', [narrow, gate]);
-      x = b.op('masked', 'mul', [gated, mask]);
+      // They are read before the layer is fullest: in the last one they are dead by then.
+      const gated = b.op('gated', 'mul', [x, gate]);
+      const masked = b.op('masked', 'mul', [gated, mask]);
+      const wide = b.op('wide', 'linear', [masked, b.param(`up${layer}`, [16, 4])]);
+      x = b.op('narrow', 'linear', [wide, b.param(`down${layer}`, [4, 16])]);
     }
     const graph = specialise(b.build({ y: x }), { N: 32 });
     for (const donated of [false, true]) {
