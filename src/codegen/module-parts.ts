@@ -9,6 +9,7 @@ import {
   StructureKind,
   type WriterFunction,
 } from 'ts-morph';
+import { invariant } from '../errors.ts';
 import type { Dim, Shape } from '../ir/dims.ts';
 import { definedBy, type Graph, type GraphInput, type TensorType, type ValueId } from '../ir/node.ts';
 import type { ArenaLayout } from '../ir/plan.ts';
@@ -42,7 +43,8 @@ export function writeModule(
   });
   const lines = header.map((line) => ` * ${comment(line)}`);
   const text = project.createSourceFile('module.ts', { statements }).getFullText();
-  const [before, after] = text.split(`${HEAD}  ${BODY}\n`) as [string, string];
+  const [before, after, ...more] = text.split(`${HEAD}  ${BODY}\n`);
+  invariant(after !== undefined && more.length === 0, () => 'there is not one function for the body');
   const indented = body.map((line) => `  ${line}\n`).join('');
   return `/**\n${lines.join('\n')}\n */\n${before}${HEAD}${indented}${after}`.replace(/[ \t]+$/gm, '');
 }

@@ -24,6 +24,7 @@ const KEPT: readonly Kept[] = [
   { before: 1, after: 0 },
   { before: 2, after: 1 },
 ];
+/** Equal layers that are worth it. */
 const FEWEST = 5;
 
 /** Equal runs of nodes one after another. */
@@ -46,6 +47,7 @@ export function shortenLayers(graph: Graph): Shortened[] {
 }
 
 function shorten(index: GraphIndex, layers: Layers, kept: Kept): Shortened | undefined {
+  // Then the first layer stands for the others.
   if (kept.before === 1 && !isFirstAlike(index, layers)) return undefined;
   const { graph } = index;
   const { start, period, count } = layers;
@@ -77,7 +79,7 @@ function shorten(index: GraphIndex, layers: Layers, kept: Kept): Shortened | und
   }
   const read = new Set(nodes.flatMap(operandsOf));
   const params = graph.params.filter(({ id }) => read.has(id));
-  // What later layers read lives on behind those that stay.
+  // What those left out read lives on behind the ones that stay, where no last layer reads it too.
   const lasting = new Set(kept.after > 0 ? [] : graph.nodes.slice(from, from + removed).flatMap(operandsOf));
   for (const id of lasting) {
     const at = index.definedAt.get(id);

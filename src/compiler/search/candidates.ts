@@ -143,7 +143,7 @@ export class Candidates {
     const { cap } = this.#options;
     const spot = this.#spot(partial, budget, at);
     const candidates: Candidate[] = [];
-    // What a loop holds before it has others inside says little about it.
+    // What a loop holds before it has others inside says little; one that splits is not taken for what it might come to.
     const limit = this.#isSmall ? Number.POSITIVE_INFINITY : state.peak;
     for (const evaluation of this.promising(spot, limit)) {
       const { fixedBytes, aroundBytes, region } = evaluation;

@@ -100,24 +100,19 @@ export function regionKey({ cuts, extent }: Region): string {
 
 /** Text that plans share whose loops cut the same, however many nodes they have. */
 export const axesOf = (families: readonly Family[]): string =>
-  families
-    .map(({ model }) => axesOfChoice(model))
-    .sort()
-    .join('|');
-
-function axesOfChoice({ region: { cuts, extent }, inner = [] }: Choice): string {
-  const last = [...cuts.values()].at(-1) as NodeCut;
-  return `${extent} ${describeCut(last)} [${inner.map(axesOfChoice).sort().join(';')}]`;
-}
+  describeLoops(models(families), (_, cut) => describeCut(cut));
 
 /** Text that plans share whose loops end at the same nodes and cut them the same. */
 export const endsOf = (families: readonly Family[]): string =>
-  families
-    .map(({ model }) => endOfChoice(model))
-    .sort()
-    .join('|');
+  describeLoops(models(families), (id, cut) => `${id} ${describeCut(cut)}`);
 
-function endOfChoice({ region: { cuts, extent }, inner = [] }: Choice): string {
-  const [id, cut] = [...cuts].at(-1) as [ValueId, NodeCut];
-  return `${extent} ${id} ${describeCut(cut)} [${inner.map(endOfChoice).sort().join(';')}]`;
+const models = (families: readonly Family[]): Choice[] => families.map(({ model }) => model);
+
+/** Loops and those inside them, whatever their order: each by its extent and what is said of its last node. */
+function describeLoops(loops: readonly Choice[], last: (id: ValueId, cut: NodeCut) => string): string {
+  const texts = loops.map(({ region: { cuts, extent }, inner = [] }) => {
+    const [id, cut] = [...cuts].at(-1) as [ValueId, NodeCut];
+    return `${extent} ${last(id, cut)} [${describeLoops(inner, last)}]`;
+  });
+  return texts.sort().join(';');
 }

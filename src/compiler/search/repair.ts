@@ -133,15 +133,7 @@ function fewerInside(loop: Choice): [Choice, Choice][] {
 
 /** A loop and the loops around it, from the outermost. */
 const loopsAround = (outermost: Choice, loop: Choice): Choice[] =>
-  outermost === loop
-    ? [loop]
-    : [
-        outermost,
-        ...(outermost.inner ?? []).flatMap((one) => (holds(one, loop) ? loopsAround(one, loop) : [])),
-      ];
-
-const holds = (choice: Choice, loop: Choice): boolean =>
-  choice === loop || innerChoices(choice).includes(loop);
+  [outermost, ...innerChoices(outermost)].filter((one) => one === loop || innerChoices(one).includes(loop));
 
 /** Loops at other nodes may move what holds the first one up: at some that run at the peak, or at all. */
 function elsewhere(
