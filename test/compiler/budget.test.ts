@@ -56,4 +56,15 @@ describe('norms whose moments take more than the norms at once', () => {
       expect.objectContaining({ smallestPeakBytes: smallest }),
     );
   });
+
+  it('are left as they are for a budget that they meet in place', () => {
+    const donated = defineModel('norm', { x: f32('N', 3, { donated: true }) }, ({ x }) => ({
+      y: nn.layerNorm('norm', x),
+    }));
+    const within = (budget: string) =>
+      plan(trace(donated), { dims: { N: 1 }, backend: 'cpu', budget: parseBudget(budget) }).planned.peakBytes;
+    const smallest = within('min');
+    expect(within(`${smallest + 4}`)).toBe(smallest);
+    expect(within(`${smallest}`)).toBe(smallest);
+  });
 });
