@@ -1,14 +1,13 @@
 #!/usr/bin/env node
 /** `npm run bench:compile`: what compiling takes, pass by pass, for deep models. No weights, no runs. */
 import { parseArgs } from 'node:util';
-import { setUp } from './setup.mjs';
+import { count, setUp } from './setup.mjs';
 
 const BUDGET = '20%';
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '3' }, note: { type: 'string' } },
 });
-const rounds = Number(values.rounds);
-if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error(`--rounds: expected a positive integer`);
+const rounds = count('rounds', values.rounds);
 
 await setUp();
 const { generate, planGraph, trace } = await import('autochunk');

@@ -4,9 +4,8 @@
  * 30 %. Runs of both alternate in one process, on one thread; the least processor time of each counts, and outputs must be
  * the same to the bit.
  */
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { ensure } from '../scripts/ensure.mjs';
+import { count, misused, setUp } from './setup.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -15,14 +14,9 @@ const { values } = parseArgs({
     model: { type: 'string' },
   },
 });
-const rounds = Number(values.rounds);
-if (!(Number.isInteger(rounds) && rounds > 0)) throw new Error('--rounds: expected a positive integer');
+const rounds = count('rounds', values.rounds);
 
-process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-await ensure();
-const { register } = await import('tsx/esm/api');
-// The built library, as users have it: the paths of this repository's tsconfig would lead to the sources.
-register({ tsconfig: false });
+await setUp();
 const { generate, planGraph, trace, unchunkedPlan } = await import('autochunk');
 const { Session } = await import('../dist/cli/session.js');
 const { signatureOf } = await import('../dist/cli/signature.js');
@@ -37,7 +31,10 @@ const cases = [
   { model: (await import('./models/unet.ts')).default, dims: { B: 1, H: 32, W: 32, L: 16 } },
 ];
 const chosen = cases.filter(({ model }) => values.model === undefined || trace(model).name === values.model);
-if (chosen.length === 0) throw new Error(`--model: expected ${cases.map(({ model }) => trace(model).name)}`);
+if (chosen.length === 0)
+  misused(
+    `--model: expected one of ${cases.map(({ model }) => trace(model).name).join(', ')}, got "${values.model}"`,
+  );
 const BUDGETS = ['unchunked', '30%'];
 
 const same = (a, b) =>

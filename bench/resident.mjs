@@ -8,7 +8,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { setUp } from './setup.mjs';
+import { count, setUp } from './setup.mjs';
 
 const LEAST_SHARE = 0.8;
 const { values } = parseArgs({
@@ -18,6 +18,7 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
   },
 });
+const [N, rounds] = [count('n', values.n), count('rounds', values.rounds)];
 
 await setUp();
 const { generate, planGraph, trace, unchunkedPlan } = await import('autochunk');
@@ -26,7 +27,7 @@ const { formatBytes } = await import('../dist/ir/bytes.js');
 const { default: gpt2 } = await import('./models/gpt2.ts');
 
 const plan = planGraph(trace(gpt2), {
-  dims: { N: Number(values.n) },
+  dims: { N },
   budget: values.budget,
   backend: 'webasm',
 });
@@ -37,7 +38,7 @@ try {
   for (const [name, variant] of Object.entries(variants)) {
     const module = join(folder, `${name}.ts`);
     writeFileSync(module, await generate(variant));
-    const runs = Array.from({ length: Number(values.rounds) }, () =>
+    const runs = Array.from({ length: rounds }, () =>
       JSON.parse(execFileSync(process.execPath, ['bench/resident-run.mjs', module], { encoding: 'utf8' })),
     );
     runs.sort((a, b) => a.residentBytes - b.residentBytes);
@@ -50,10 +51,10 @@ const { unchunked, chunked } = measured;
 const plannedSaving = unchunked.peakBytes - chunked.peakBytes;
 const saving = unchunked.residentBytes - chunked.residentBytes;
 const result = {
-  model: `gpt2 (2 layers, 256 wide), N = ${values.n}`,
+  model: `gpt2 (2 layers, 256 wide), N = ${N}`,
   backend: 'webasm',
   budget: values.budget,
-  rounds: Number(values.rounds),
+  rounds,
   unchunked,
   chunked,
   plannedSavingBytes: plannedSaving,
