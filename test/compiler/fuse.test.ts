@@ -169,7 +169,7 @@ describe('generated modules', () => {
   });
 });
 
-/** Fewer on webgpu: every formula is a pipeline that the driver compiles. */
+/** Programs with a formula. Fewer on webgpu: every formula is a pipeline that the driver compiles. */
 const RUNS = { cpu: 60, webasm: 40, webgpu: 10 } as const;
 
 describe.each(testBackends)('fused programs on %s', (backend) => {
@@ -180,7 +180,6 @@ describe.each(testBackends)('fused programs on %s', (backend) => {
   afterAll(() => device.destroy());
 
   it('have the bits of the same programs with every op by itself, chunked or not, and the planned peaks', async () => {
-    let formulas = 0;
     await fc.assert(
       fc.asyncProperty(
         programs({ maxStatements: 16 }),
@@ -189,19 +188,18 @@ describe.each(testBackends)('fused programs on %s', (backend) => {
         async (program, budget, seed) => {
           const traced = trace(program.model);
           const options = { dims: program.dims, backend, splitReductions: false };
-          let plans: ReturnType<typeof planGraph>[];
+          let apart: ReturnType<typeof planGraph>;
+          let together: ReturnType<typeof planGraph>;
           try {
-            const apart = planGraph(traced, { ...options, budget: '100%', fuse: false });
-            const together = planGraph(traced, { ...options, budget });
-            plans = [unchunkedPlan(apart), unchunkedPlan(together), together];
+            apart = planGraph(traced, { ...options, budget: '100%', fuse: false });
+            together = planGraph(traced, { ...options, budget });
           } catch (error) {
-            if (error instanceof UserError) return;
+            fc.pre(!(error instanceof UserError));
             throw error;
           }
-          const data = randomData((plans[0] as (typeof plans)[number]).graph, seed);
-          formulas += (plans[2]?.graph.nodes ?? []).filter(
-            (node) => node.kind === 'op' && node.op === 'fused',
-          ).length;
+          fc.pre(together.graph.nodes.some((node) => node.kind === 'op' && node.op === 'fused'));
+          const plans = [unchunkedPlan(apart), unchunkedPlan(together), together];
+          const data = randomData(apart.graph, seed);
           const outputs: unknown[] = [];
           for (const plan of plans) {
             const run = await runPlan(plan, device, data);
@@ -214,6 +212,5 @@ describe.each(testBackends)('fused programs on %s', (backend) => {
       ),
       { numRuns: RUNS[backend] },
     );
-    expect(formulas).toBeGreaterThan(0);
   });
 });

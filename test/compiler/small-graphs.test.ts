@@ -1,4 +1,5 @@
 import {
+  abs,
   add,
   amin,
   defineModel,
@@ -11,6 +12,7 @@ import {
   maximum,
   mean,
   mul,
+  neg,
   nn,
   param,
   reshape,
@@ -166,5 +168,23 @@ describe('plans for small graphs', () => {
     }));
     for (let budget = 776; budget <= 1020; budget += 12)
       expect(peakOf(model, 8, bytes(budget))).toBeLessThanOrEqual(budget);
+  });
+
+  it('take back loops that were left out only where these and the new one do not wait for each other', () => {
+    const first = defineModel('waits', { x: f32(1, 'N', 1) }, ({ x }) => {
+      const a = neg(x);
+      const b = neg(a);
+      const c = einsum('...a,ab->...b', a, param('p', [1, 4]));
+      const d = neg(c);
+      return { e: mul(sigmoid(nn.linear('q', d, 4)), d), f: nn.linear('r', b, 2), g: abs(c) };
+    });
+    expect(peakOf(first, 6, min)).toBe(280);
+    const second = defineModel('waits', { x: f32(2, 'N', 1) }, ({ x }) => {
+      const a = neg(x);
+      const b = softmax(maskedFill(a, greater(a, 0.5), -4), 2);
+      const c = neg(a);
+      return { b, d: softmax(c, 1), e: mul(sigmoid(nn.linear('p', c, 1)), c) };
+    });
+    expect(peakOf(second, 1, min)).toBe(40);
   });
 });

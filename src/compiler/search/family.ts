@@ -35,6 +35,9 @@ function placedAt({ chunkSize, inner }: Choice, region: Region, names: Repeat['n
 export const choicesOf = (families: readonly Family[]): Choice[] =>
   families.flatMap(({ choices }) => choices);
 
+export const regionsOf = (families: readonly Family[]): Region[] =>
+  families.flatMap(({ repeats }) => repeats.map(({ region }) => region));
+
 /** All loops inside a choice, at any depth. */
 export const innerChoices = ({ inner = [] }: Choice): Choice[] =>
   inner.flatMap((choice) => [choice, ...innerChoices(choice)]);

@@ -2,11 +2,12 @@ import type { Graph, ValueId } from '../../ir/node.ts';
 import type { Weights } from '../cost/cost-model.ts';
 import type { GraphIndex } from '../graph/graph-index.ts';
 import { type Repeat, repeatsOf } from '../graph/repeats.ts';
+import { areConvexTogether } from '../loops/convex.ts';
 import { sketchLoops } from '../loops/place-loops.ts';
 import { arrange, type Choice, type Region, renameChoice } from '../loops/region.ts';
 import { analyse, type State } from '../memory/state.ts';
 import { choiceCost } from './choice-cost.ts';
-import { choicesOf, type Family, familyOf, keyOf, replaceInner } from './family.ts';
+import { choicesOf, type Family, familyOf, keyOf, regionsOf, replaceInner } from './family.ts';
 import type { Candidate } from './ranking.ts';
 
 /** A state of the dynamic programme: loops chosen so far, and the exact memory of the graph with them. */
@@ -70,9 +71,13 @@ export class PartialPlans {
         here.operands.join(' ') === there.operands.join(' ') && readers(index, id) === readers(other, id)
       );
     };
-    const kept = families.filter(({ repeats }) =>
-      repeats.every(({ region }) => [...region.cuts.keys()].every(isSame) && arrange(index, region)),
-    );
+    const kept: Family[] = [];
+    for (const family of families) {
+      const areSame = regionsOf([family]).every(
+        (region) => [...region.cuts.keys()].every(isSame) && arrange(index, region),
+      );
+      if (areSame && areConvexTogether(index, regionsOf([...kept, family]))) kept.push(family);
+    }
     // What is known of a region is known of it in one graph.
     const own = ({ cuts, extent }: Region): Region => ({ cuts, extent });
     return this.of(
@@ -107,10 +112,13 @@ export class PartialPlans {
       const at = state.index.definedAt.get(id) as number;
       return (state.peaks[at] as number) > budget || state.oversized.includes(at);
     };
-    const repeats = this.repeats(region).filter(
-      (repeat) =>
-        repeat.region === region ||
-        (isFree(state.index, repeat.region) && [...repeat.region.cuts.keys()].some(exceeds)),
+    const repeats = together(
+      state.index,
+      this.repeats(region).filter(
+        (repeat) =>
+          repeat.region === region ||
+          (isFree(state.index, repeat.region) && [...repeat.region.cuts.keys()].some(exceeds)),
+      ),
     );
     const family = familyOf({ region, chunkSize }, repeats, cost);
     return { child: this.of([...partial.families, family]), family };
@@ -147,6 +155,22 @@ export class PartialPlans {
     this.#known.clear();
     for (const partial of beam) this.#known.set(keyOf(partial.families), partial);
   }
+}
+
+/** The repeats that loops can be placed over at once, the first before the others. */
+function together(index: GraphIndex, repeats: readonly Repeat[]): readonly Repeat[] {
+  const regions = repeats.map(({ region }) => region);
+  if (areConvexTogether(index, regions)) return repeats;
+  const kept: Repeat[] = [];
+  for (const repeat of repeats)
+    if (
+      areConvexTogether(
+        index,
+        [...kept, repeat].map(({ region }) => region),
+      )
+    )
+      kept.push(repeat);
+  return kept;
 }
 
 /** Can a loop be placed over a region where others are placed already? */

@@ -1,13 +1,15 @@
 import { resultOf, type ValueId } from '../../ir/node.ts';
 import { baseOf } from '../graph/derived.ts';
 import { lastUse } from '../graph/graph-index.ts';
+import type { Repeat } from '../graph/repeats.ts';
+import { areConvexTogether } from '../loops/convex.ts';
 import type { Choice, Region } from '../loops/region.ts';
 import { bytesOf } from '../memory/estimate.ts';
 import type { Place } from '../memory/place.ts';
 import { analyseBody, type State } from '../memory/state.ts';
 import type { Candidates } from './candidates.ts';
 import { loopPeak } from './evaluate.ts';
-import { type Family, innerChoices, replaceInner } from './family.ts';
+import { type Family, innerChoices, regionsOf, replaceInner } from './family.ts';
 import type { PartialPlan, PartialPlans } from './partial-plans.ts';
 import { prospect } from './prospect.ts';
 import { type Candidate, compareStates, distinct, lowerThan, type Outlook } from './ranking.ts';
@@ -92,8 +94,12 @@ function otherLoops(
     for (const candidate of distinct(better, tried)) {
       const repeats = plans.repeats(candidate.evaluation.region);
       const values = new Set(repeats.flatMap(({ region }) => [...region.cuts.keys()]));
-      const others = plans.without(families, ({ region }) => isAny(region, (id) => values.has(id)));
-      const one = extended(plans, others, candidate);
+      const isInWay = ({ region }: Repeat): boolean => isAny(region, (id) => values.has(id));
+      // What it need not take the place of comes back, unless the two wait for each other.
+      const back = plans.without(families, isInWay);
+      const regions = [...regionsOf(back.families), candidate.evaluation.region];
+      const stand = areConvexTogether(plans.empty.state.index, regions);
+      const one = extended(plans, stand ? back : plans.without(fewer.families, isInWay), candidate);
       if (lowerThan(one.expected, state)) next.push(one);
     }
   }
