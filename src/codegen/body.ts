@@ -102,15 +102,18 @@ class BodyWriter {
     const { program } = this.#plan;
     this.#steps(program.steps, 0);
     this.#return();
-    const mentions = (ids: readonly { id: ValueId }[]): boolean => ids.some(({ id }) => this.#used.has(id));
+    const lines = this.#lines;
+    const uses = (ids: readonly { id: ValueId }[]): boolean => ids.some(({ id }) => this.#used.has(id));
     return {
-      lines: layOut(this.#lines),
-      usesInputs: mentions(program.inputs),
-      usesParams: mentions(program.params),
+      lines: layOut(lines),
+      usesInputs: uses(program.inputs),
+      usesParams: uses(program.params),
       usesDevice: this.#allocations.size > 0 || this.#watched,
       usesKernels: this.#callsKernels,
       formulas: this.#formulas,
-      mentions: new Set(this.#lines.flatMap(({ code }) => namesIn(code))),
+      get mentions() {
+        return new Set(lines.flatMap(({ code }) => namesIn(code)));
+      },
     };
   }
 

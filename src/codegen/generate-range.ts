@@ -11,7 +11,7 @@ import {
   formulaStatements,
   importStatement,
   infoStatement,
-  record,
+  ReadyLines,
   runStatements,
   type Statements,
   tensorInterfaces,
@@ -35,9 +35,10 @@ export function generateRangeModule(plan: RangePlan, meta: { readonly modelFile?
   }
   const sources = nameSources(graph);
   const steps = writeBody(plan, sources, plan.sizes);
-  const used = (names: readonly string[]): string[] => names.filter((name) => steps.mentions.has(name));
+  const { mentions } = steps;
+  const used = (names: readonly string[]): string[] => names.filter((name) => mentions.has(name));
   const chunks = used(rules.map(({ name }) => name));
-  const needsSize = chunks.length > 0 || steps.mentions.has(over);
+  const needsSize = chunks.length > 0 || mentions.has(over);
   const before = [
     needsSize ? `const { ${over} } = readDims(info, inputs);` : 'readDims(info, inputs);',
     ...(chunks.length > 0 ? [`const { ${chunks.join(', ')} } = chunkSizes(${over});`] : []),
@@ -48,10 +49,10 @@ export function generateRangeModule(plan: RangePlan, meta: { readonly modelFile?
     ['model', literal(plan.model)],
     [
       'dims',
-      record([
+      [
         [over, `[${plan.range.from}, ${plan.range.to}]`],
         ...Object.entries(plan.dims).map(([name, value]) => [name, numberLiteral(value)] as const),
-      ]),
+      ],
     ],
     ['backend', literal(plan.backend)],
     ['budgetBytes', numberLiteral(plan.budgetBytes)],
@@ -62,15 +63,16 @@ export function generateRangeModule(plan: RangePlan, meta: { readonly modelFile?
     ['plannedPeakBytes', numberLiteral(plan.planned.peakBytes)],
   ] as const;
   const functions: Statements = [...(rules.length > 0 ? [chunkFunction(plan)] : []), peakFunction(plan)];
+  const ready = new ReadyLines();
   const statements = [
     importStatement(body, [...(rules.length > 0 ? ['fitChunk'] : []), 'readDims']),
-    ...tensorInterfaces(program, graph),
+    ...tensorInterfaces(program, graph, ready),
     ...formulaStatements(body),
-    ...runStatements(body, program),
+    ...runStatements(body, program, ready),
     ...functions,
-    infoStatement(facts, program, graph),
+    infoStatement(facts, program, graph, ready),
   ];
-  return writeModule(describeRange(plan, sources, meta.modelFile), statements, body.lines);
+  return writeModule(describeRange(plan, sources, meta.modelFile), statements, ready);
 }
 
 /** Does a storage keep a chunk from being larger? */

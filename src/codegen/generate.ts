@@ -5,7 +5,7 @@ import {
   formulaStatements,
   importStatement,
   infoStatement,
-  record,
+  ReadyLines,
   runStatements,
   tensorInterfaces,
   writeModule,
@@ -23,19 +23,20 @@ export function generateModule(plan: Plan, meta: { readonly modelFile?: string }
   const body = writeBody(plan, sources);
   const facts = [
     ['model', literal(plan.model)],
-    ['dims', record(Object.entries(plan.dims).map(([name, value]) => [name, numberLiteral(value)]))],
+    ['dims', Object.entries(plan.dims).map(([name, value]) => [name, numberLiteral(value)] as const)],
     ['backend', literal(plan.backend)],
     ['budgetBytes', numberLiteral(plan.budgetBytes)],
     ['unchunkedPeakBytes', numberLiteral(plan.unchunked.peakBytes)],
     ['plannedPeakBytes', numberLiteral(plan.planned.peakBytes)],
     ...(plan.arena ? [['arenaBytes', numberLiteral(plan.arena.bytes)] as const] : []),
   ] as const;
+  const ready = new ReadyLines();
   const statements = [
     importStatement(body),
-    ...tensorInterfaces(program, graph),
+    ...tensorInterfaces(program, graph, ready),
     ...formulaStatements(body),
-    ...runStatements(body, program, plan.arena),
-    infoStatement(facts, program, graph),
+    ...runStatements(body, program, ready, plan.arena),
+    infoStatement(facts, program, graph, ready),
   ];
-  return writeModule(describePlan(plan, sources, meta.modelFile), statements, body.lines);
+  return writeModule(describePlan(plan, sources, meta.modelFile), statements, ready);
 }

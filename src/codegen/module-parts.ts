@@ -20,19 +20,32 @@ import { comment, literal, memberName, objectKey, property } from './text.ts';
 
 export type Statements = (StatementStructures | WriterFunction)[];
 
-/** Stands for the lines of `compute` while the statements around it are printed; no comment has two lines. */
-const BODY = 'body;';
-const HEAD = '): Promise<Outputs> {\n';
-
 /**
- * The text of a module: its header as a comment, and its statements. `body`: the lines of `compute`, which need no printing;
- * deep models have tens of thousands.
+ * Lines of a module that need no printing, each lot by the name that stands for it while the statements around are printed: deep
+ * models have tens of thousands of them.
  */
-export function writeModule(
-  header: readonly string[],
-  statements: Statements,
-  body: readonly string[],
-): string {
+export class ReadyLines {
+  readonly #lots: (readonly string[])[] = [];
+
+  /** A name, which is a line of its own in the statements, for some lines. */
+  add(lines: readonly string[]): string {
+    return `lines_${this.#lots.push(lines) - 1}`;
+  }
+
+  /** The text with the lines where their names are, with the indentation of these. */
+  fill(text: string): string {
+    let filled = 0;
+    const full = text.replace(/^( *)lines_(\d+)[;,]$/gm, (_, indent: string, lot: string) => {
+      filled++;
+      return (this.#lots[Number(lot)] ?? []).map((line) => (indent + line).trimEnd()).join('\n');
+    });
+    invariant(filled === this.#lots.length, () => `${filled} of ${this.#lots.length} lots have a place`);
+    return full;
+  }
+}
+
+/** The text of a module: its header as a comment, and its statements. */
+export function writeModule(header: readonly string[], statements: Statements, ready: ReadyLines): string {
   const project = new Project({
     useInMemoryFileSystem: true,
     manipulationSettings: {
@@ -41,12 +54,9 @@ export function writeModule(
       quoteKind: QuoteKind.Single,
     },
   });
-  const lines = header.map((line) => ` * ${comment(line)}`);
+  const lines = header.map((line) => ` * ${comment(line)}`.trimEnd());
   const text = project.createSourceFile('module.ts', { statements }).getFullText();
-  const [before, after, ...more] = text.split(`${HEAD}  ${BODY}\n`);
-  invariant(after !== undefined && more.length === 0, () => 'there is not one function for the body');
-  const indented = body.map((line) => `  ${line}\n`).join('');
-  return `/**\n${lines.join('\n')}\n */\n${before}${HEAD}${indented}${after}`.replace(/[ \t]+$/gm, '');
+  return ready.fill(`/**\n${lines.join('\n')}\n */\n${text}`.replace(/[ \t]+$/gm, ''));
 }
 
 /** The one import, with the functions beside the kernels that a module calls. */
@@ -66,18 +76,21 @@ export const importStatement = (
 });
 
 /** What goes into a module and what comes out. */
-export const tensorInterfaces = (program: Program, graph: Graph): Statements => [
+export const tensorInterfaces = (program: Program, graph: Graph, ready: ReadyLines): Statements => [
   interfaceOf(
     'Inputs',
     program.inputs.map((input) => [input.id, inputNote(input), '']),
+    ready,
   ),
   interfaceOf(
     'Params',
     program.params.map((param) => [param.id, printType(param), param.key]),
+    ready,
   ),
   interfaceOf(
     'Outputs',
     outputTypes(graph).map(([name, type]) => [name, printType(type), '']),
+    ready,
   ),
 ];
 
@@ -90,25 +103,27 @@ const inputNote = (input: Program['inputs'][number]): string =>
 function interfaceOf(
   name: string,
   members: readonly (readonly [member: string, type: string, remark: string])[],
+  ready: ReadyLines,
 ): StatementStructures {
   if (members.length === 0) {
     return { kind: StructureKind.TypeAlias, name, isExported: true, type: 'Record<string, never>' };
   }
-  const nameWidth = Math.max(...members.map(([member]) => memberName(member).length));
-  const typeWidth = Math.max(...members.map(([, type]) => type.length));
+  const names = members.map(([member]) => `${memberName(member)}: Tensor;`);
+  const nameWidth = widest(names);
+  const typeWidth = widest(members.map(([, type]) => type));
+  const lines = members.map(([, type, remark], i) =>
+    `${(names[i] as string).padEnd(nameWidth)}  // ${type.padEnd(typeWidth)}  ${comment(remark)}`.trimEnd(),
+  );
   return {
     kind: StructureKind.Interface,
     name,
     isExported: true,
-    properties: members.map(([member, type, remark]) => ({
-      name: memberName(member),
-      type: 'Tensor',
-      trailingTrivia:
-        `${' '.repeat(nameWidth - memberName(member).length)}  // ` +
-        `${type.padEnd(typeWidth)}${remark === '' ? '' : `  ${comment(remark)}`}`,
-    })),
+    properties: [{ name: ready.add(lines) }],
   } satisfies InterfaceDeclarationStructure;
 }
+
+const widest = (texts: readonly string[]): number =>
+  texts.reduce((width, { length }) => Math.max(width, length), 0);
 
 /** Types of the outputs by name. */
 function outputTypes(graph: Graph): [string, TensorType][] {
@@ -118,8 +133,13 @@ function outputTypes(graph: Graph): [string, TensorType][] {
   return graph.outputs.map(({ name, value }) => [name, types.get(value) as TensorType]);
 }
 
-/** `run`, and `compute`, whose lines {@link writeModule} puts in. */
-export function runStatements(body: Body, program: Program, arena?: ArenaLayout): Statements {
+/** `run` and `compute`. */
+export function runStatements(
+  body: Body,
+  program: Program,
+  ready: ReadyLines,
+  arena?: ArenaLayout,
+): Statements {
   const donated = program.inputs.flatMap((input) => (input.donated ? [property('inputs', input.id)] : []));
   const memory = [
     ...(arena ? [`arenaBytes: ${arena.bytes}`] : []),
@@ -154,7 +174,7 @@ export function runStatements(body: Body, program: Program, arena?: ArenaLayout)
         { name: body.usesParams ? 'params' : '_params', type: 'Params' },
       ],
       returnType: 'Promise<Outputs>',
-      statements: BODY,
+      statements: `${ready.add(body.lines)};`,
     },
   ];
 }
@@ -170,17 +190,32 @@ export const formulaStatements = ({ formulas }: Body): Statements =>
         },
       ];
 
-export type Entry = readonly [key: string, value: string | WriterFunction];
+export type Entry = readonly [key: string, value: string | readonly Entry[]];
 
 /** `info`: facts for tools that load the module, and what to feed it. */
-export function infoStatement(facts: readonly Entry[], program: Program, graph: Graph): WriterFunction {
-  const info = record([...facts, ...tensorFacts(program, graph)]);
+export const infoStatement = (
+  facts: readonly Entry[],
+  program: Program,
+  graph: Graph,
+  ready: ReadyLines,
+): WriterFunction => {
+  const lines = ready.add(record([...facts, ...tensorFacts(program, graph)]));
   return (writer) => {
-    writer.write('export const info = ');
-    info(writer);
-    writer.write(' as const;');
+    writer
+      .write('export const info = ')
+      .inlineBlock(() => writer.write(`${lines},`))
+      .write(' as const;');
   };
-}
+};
+
+/** The lines of an object literal between its braces, one entry a line. */
+const record = (entries: readonly Entry[]): string[] =>
+  entries.flatMap(([name, value]) => {
+    const key = objectKey(name);
+    if (typeof value === 'string') return `${key}: ${value},`;
+    if (value.length === 0) return `${key}: {},`;
+    return [`${key}: {`, ...record(value).map((line) => `  ${line}`), '},'];
+  });
 
 function tensorFacts(program: Program, graph: Graph): Entry[] {
   const extent = (dim: Dim): string => (typeof dim === 'number' ? String(dim) : literal(dim));
@@ -193,34 +228,14 @@ function tensorFacts(program: Program, graph: Graph): Entry[] {
       (value.below === undefined ? '' : `, below: ${value.below}`) + (value.donated ? ', donated: true' : ''),
     );
   return [
-    ['inputs', record(program.inputs.map((value) => [value.id, input(value)]))],
+    ['inputs', program.inputs.map((value) => [value.id, input(value)])],
     [
       'params',
-      record(
-        program.params.map(({ id, key, shape: extents }) => [
-          id,
-          `{ key: ${literal(key)}, shape: ${shape(extents)} }`,
-        ]),
-      ),
+      program.params.map(({ id, key, shape: extents }) => [
+        id,
+        `{ key: ${literal(key)}, shape: ${shape(extents)} }`,
+      ]),
     ],
-    ['outputs', record(outputTypes(graph).map(([name, type]) => [name, tensor(type)]))],
+    ['outputs', outputTypes(graph).map(([name, type]) => [name, tensor(type)])],
   ];
 }
-
-/** Writes an object literal, one entry a line. */
-export const record =
-  (entries: readonly Entry[]): WriterFunction =>
-  (writer) => {
-    if (entries.length === 0) {
-      writer.write('{}');
-      return;
-    }
-    writer.inlineBlock(() => {
-      for (const [key, value] of entries) {
-        writer.write(`${objectKey(key)}: `);
-        if (typeof value === 'string') writer.write(value);
-        else value(writer);
-        writer.write(',').newLine();
-      }
-    });
-  };
