@@ -52,6 +52,7 @@ class BodyWriter {
   readonly #plan: WrittenPlan;
   readonly #sources: SourceNames;
   readonly #names: ReturnType<typeof chooseNames>;
+  readonly #reports: ReadonlyMap<string, WrittenPlan['loops'][number]>;
   readonly #formulas: ReadonlyMap<string, string>;
   readonly #uses: ReturnType<typeof countUses>;
   readonly #types = new Map<ValueId, { shape: Shape; dtype: DType }>();
@@ -83,6 +84,7 @@ class BodyWriter {
     this.#plan = plan;
     this.#sources = sources;
     this.#bindings = sizes;
+    this.#reports = new Map(plan.loops.map((report) => [report.id, report]));
     this.#formulas = nameFormulas(plan.program, Object.keys(sizes));
     this.#names = chooseNames(plan.program, [...Object.keys(sizes), ...this.#formulas.values()]);
     this.#uses = countUses(plan.program);
@@ -279,7 +281,7 @@ class BodyWriter {
     const { start } = names;
     const extent = dimension(loop.extent, this.#frames);
     const chunkSize = dimension(loop.chunkSize, this.#frames);
-    const report = this.#plan.loops.find(({ id }) => id === loop.id);
+    const report = this.#reports.get(loop.id);
     this.#push({
       indent: depth,
       code: `for (let ${start} = 0; ${start} < ${extent}; ${start} += ${chunkSize}) {`,
