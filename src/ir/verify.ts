@@ -22,6 +22,7 @@ import {
   type Node,
   type OperandPart,
   type OpNode,
+  operandsOf,
   partType,
   type TensorType,
   type ValueId,
@@ -51,19 +52,44 @@ export function verify(graph: Graph): void {
   verifyGraph(graph, new Map(), new Set(graph.dims), names, undefined);
 }
 
+/** A name, what has it, and whether that is a loop. */
+type Claim = readonly [name: string, what: string, isLoop: boolean];
+
 /** Names taken so far, in the graph and everything nested in it. Loops are named apart from values. */
 class Names {
   readonly #taken = new Map<string, string>();
   readonly #loops = new Set<string>();
+  readonly #claims: Claim[] = [];
+
+  /** How many names are taken. */
+  get count(): number {
+    return this.#claims.length;
+  }
+
+  /** The names that were taken after so many. */
+  since(count: number): readonly Claim[] {
+    return this.#claims.slice(count);
+  }
 
   claimLoop(id: string, context: () => string): void {
-    if (this.#loops.has(id)) fail(`there are two loops ${id}`, context());
-    this.#loops.add(id);
+    this.take([id, `loop ${id}`, true], context);
   }
 
   claim(name: string, what: string, context: () => string): void {
     if (!isIdentifier(name)) {
       fail(`${what}: ${JSON.stringify(name)} is not an identifier`, context());
+    }
+    this.take([name, what, false], context);
+  }
+
+  /** Like {@link claim}, for names that are known to be identifiers. */
+  take(claim: Claim, context: () => string): void {
+    const [name, what, isLoop] = claim;
+    this.#claims.push(claim);
+    if (isLoop) {
+      if (this.#loops.has(name)) fail(`there are two loops ${name}`, context());
+      this.#loops.add(name);
+      return;
     }
     const other = this.#taken.get(name);
     if (other !== undefined) fail(`${what} has a name that is taken by ${other}`, context());
@@ -84,6 +110,17 @@ export const isIdentifier = (name: string): boolean =>
   /^[A-Za-z_$][\w$]*$/.test(name) && !NOT_IDENTIFIERS.has(name);
 
 type Context = (node?: Node) => string;
+
+/** Where a node is sound: passes leave most nodes as they are, and what was sound there before is so again. */
+interface Sound {
+  readonly types: readonly (TensorType | undefined)[];
+  /** The named dimensions that are declared. */
+  readonly dims: string;
+  /** The names that it takes, with those of all that is in it. */
+  readonly claims: readonly Claim[];
+}
+
+const sound = new WeakMap<Node, Sound>();
 
 function verifyGraph(
   graph: Graph,
@@ -112,8 +149,17 @@ function verifyGraph(
     if (loop) fail(`loop ${loop.id}: parameters belong to the outermost graph`, header(graph));
     define(param.id, param, `parameter ${param.id}`, () => header(graph));
   }
+  const declared = [...dims].join(' ');
   graph.nodes.forEach((node, index) => {
     const context: Context = () => around(graph, index);
+    const types = operandsOf(node).map((id) => values.get(id));
+    const known = sound.get(node);
+    if (known?.dims === declared && known.types.every((type, i) => type === types[i])) {
+      for (const claim of known.claims) names.take(claim, context);
+      for (const value of definedBy(node)) values.set(value.id, value);
+      return;
+    }
+    const count = names.count;
     if (node.kind === 'op') verifyOp(node, values, dims, context);
     else verifyLoop(node, values, dims, names, context);
     for (const value of definedBy(node)) {
@@ -121,6 +167,7 @@ function verifyGraph(
         fail(`${value.id} hides the value of the same name outside the loop`, context());
       define(value.id, value, `value ${value.id}`, context);
     }
+    sound.set(node, { types, dims: declared, claims: names.since(count) });
   });
   const outputNames = new Set<string>();
   for (const output of graph.outputs) {
@@ -134,18 +181,12 @@ function verifyGraph(
   return values;
 }
 
-/** The types of operands with which a node without named dimensions is sound: passes leave most nodes as they are. */
-const sound = new WeakMap<OpNode, readonly (TensorType | undefined)[]>();
-
 function verifyOp(
   node: OpNode,
   values: ReadonlyMap<ValueId, TensorType>,
   dims: ReadonlySet<string>,
   context: Context,
 ): void {
-  const types = node.operands.map((id) => values.get(id));
-  const known = dims.size === 0 ? sound.get(node) : undefined;
-  if (known?.every((type, i) => type === types[i])) return;
   const operands = node.operands.map((id, i) => {
     let type = typeOf(id, values, node.id, context);
     for (const part of node.reads ?? [])
@@ -172,7 +213,6 @@ function verifyOp(
   if (node.symbolic && node.symbolic.length !== node.shape.length) {
     fail(`${node.id}: symbolic shape ${printShape(node.symbolic)} has another rank`, context());
   }
-  if (dims.size === 0) sound.set(node, types);
 }
 
 /** The type of a part of an operand. */

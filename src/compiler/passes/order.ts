@@ -13,34 +13,31 @@ const WINDOW = 24;
 export function order(graph: Graph): Graph {
   const state = analyse(graph, Number.POSITIVE_INFINITY);
   const lowestOrder = remembering();
-  const parts = windows(state).map((window) => {
+  const parts = windows(state).map((window) => ({ window, written: peakOf(state, window) }));
+  let reachable = 0;
+  const orders = new Map<Window, readonly number[]>();
+  // What no order of a higher window can go below need not be looked at.
+  for (const { window, written } of [...parts].sort((a, b) => b.written - a.written)) {
+    if (written <= reachable) break;
     const positions = kernelsOf(state, window);
-    const { writtenPeak, lowest } = lowestOrder(
-      tasksOf(state, window, positions),
-      dyingIn(state, window, positions),
-    );
-    const live = state.before[window.from] as number;
-    return {
-      window,
-      positions,
-      written: live + writtenPeak,
-      lowest: lowest && { ...lowest, peak: live + lowest.peak },
-    };
+    const { lowest } = lowestOrder(tasksOf(state, window, positions), dyingIn(state, window, positions));
+    reachable = Math.max(reachable, lowest ? (state.before[window.from] as number) + lowest.peak : written);
+    if (lowest)
+      orders.set(
+        window,
+        lowest.order.map((task) => positions[task] as number),
+      );
+  }
+  const nodes = parts.flatMap(({ window, written }) => {
+    const order = written > reachable ? orders.get(window) : undefined;
+    return order ? withViews(state, window, order) : graph.nodes.slice(window.from, window.to);
   });
-  const reachable = Math.max(...parts.map(({ written, lowest }) => lowest?.peak ?? written));
-  const nodes = parts.flatMap(({ window, positions, written, lowest }) =>
-    lowest && written > reachable
-      ? withViews(
-          state,
-          window,
-          lowest.order.map((task) => positions[task] as number),
-        )
-      : graph.nodes.slice(window.from, window.to),
-  );
   if (nodes.every((node, i) => node === graph.nodes[i])) return graph;
   const ordered = { ...graph, nodes };
   return analyse(ordered, Number.POSITIVE_INFINITY).peak < state.peak ? ordered : graph;
 }
+
+const peakOf = ({ peaks }: State, { from, to }: Window): number => Math.max(...peaks.slice(from, to));
 
 /** Equal layers have equal windows: each is ordered once. */
 function remembering(): typeof lowestOrder {
