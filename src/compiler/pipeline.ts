@@ -110,15 +110,7 @@ export function plan(graph: Graph, options: PlanOptions): Plan {
   const program = pass('limit products', () => limitProducts(folded, options.backend));
   const planned = pass('estimate planned', () => estimate(program));
   const summary = pass('report', () =>
-    reportLoops(
-      {
-        program,
-        choices,
-        unchunked: analyse(searched, cap),
-        planned: analyse(chunked, cap),
-      },
-      weights,
-    ),
+    reportLoops({ program, choices, unchunked: analyse(searched, cap) }, weights),
   );
   const seconds = pass('predict time', () => ({
     unchunked: programSeconds(unchunkedProgram, costModel),

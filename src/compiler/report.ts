@@ -18,6 +18,7 @@ import { evalAttrs } from './graph/attrs.ts';
 import { renameValue } from './graph/derived.ts';
 import { sketchLoops } from './loops/place-loops.ts';
 import { type Choice, computes } from './loops/region.ts';
+import { bytesOf, type Sizes, simulate } from './memory/estimate.ts';
 import { analyse, type State } from './memory/state.ts';
 
 export interface LoopSummary {
@@ -31,7 +32,6 @@ export interface Lowered {
   readonly choices: readonly Choice[];
   /** The graph without loops. */
   readonly unchunked: State;
-  readonly planned: State;
 }
 
 /** What every loop of a lowered plan is for and what it costs, against the same graph without loops. */
@@ -68,12 +68,15 @@ class Reporter {
   cost = NO_COST;
   readonly #lowered: Lowered;
   readonly #weights: Weights;
+  /** Most live bytes while a loop of the graph runs, by its id. */
+  readonly #peaks: ReadonlyMap<string, number>;
   /** The plan without one of the loops inside loops, by the place of that loop. */
   readonly #without = new Map<string, State>();
 
   constructor(lowered: Lowered, weights: Weights) {
     this.#lowered = lowered;
     this.#weights = weights;
+    this.#peaks = loopPeaks(lowered.program);
   }
 
   report(steps: readonly Step[], around: Around): void {
@@ -81,7 +84,7 @@ class Reporter {
   }
 
   #loop(loop: LoopNode, steps: readonly Step[], around: Around): void {
-    const { unchunked, planned } = this.#lowered;
+    const { unchunked } = this.#lowered;
     const { types, iterations } = around;
     const calls = countCalls(steps);
     const { extent, chunkSize, chunks } = loopSizes(loop);
@@ -95,7 +98,7 @@ class Reporter {
     const once = loopCost(nodes, bindLoop(loop, around), calls, chunkSize, types, this.#weights, shares);
     const cost = scaleCost(once, iterations);
     this.cost = addCosts(this.cost, cost);
-    const peak = around.peak ?? peakOf(planned, definedBy(loop)[0]?.id ?? '');
+    const peak = around.peak ?? (this.#peaks.get(loop.id) as number);
     const without =
       around.loops.length === 0
         ? Math.max(...computed.map((id) => peakOf(unchunked, id)))
@@ -192,6 +195,18 @@ function leaveOut(choice: Choice, [first, ...rest]: readonly number[]): Choice {
     i !== first ? [other] : rest.length === 0 ? [] : [leaveOut(other, rest)],
   );
   return { region, chunkSize, inner: left };
+}
+
+function loopPeaks({ inputs, steps }: Program): Map<string, number> {
+  const sizes: Sizes = new Map(inputs.map(({ id, shape }) => [id, bytesOf(shape, {})]));
+  let live = [...sizes.values()].reduce((sum, bytes) => sum + bytes, 0);
+  const peaks = new Map<string, number>();
+  for (const step of steps) {
+    let peak = live;
+    live = simulate([step], live, sizes, {}, (_, now) => void (peak = Math.max(peak, now)));
+    if (step.kind === 'loop') peaks.set(step.loop.id, peak);
+  }
+  return peaks;
 }
 
 const peakOf = ({ index, peaks }: State, value: ValueId): number =>

@@ -46,11 +46,12 @@ function replaceRegions(graph: Graph, choices: readonly Choice[], build: BuildLo
     index.definedAt.get([...region.cuts.keys()][0] as ValueId) ?? 0;
   /** At every position what stands there: a node, or a loop with what finishes what it carries, or nothing. */
   const nodes: (Node | readonly Node[])[] = [...graph.nodes];
-  const positions = new Map(index.definedAt);
+  const moved = new Map<ValueId, number>();
+  const positionOf = (id: ValueId): number => moved.get(id) ?? (index.definedAt.get(id) as number);
   for (const choice of [...choices].sort((a, b) => firstOf(a) - firstOf(b))) {
     const arrangement = arrangeAt(
       (first, last) => nodes.slice(first, last + 1).flat(),
-      positions,
+      positionOf,
       choice.region,
     );
     invariant(arrangement !== undefined, 'a chosen region is not convex');
@@ -61,7 +62,7 @@ function replaceRegions(graph: Graph, choices: readonly Choice[], build: BuildLo
       const placed = order[position - first] ?? [];
       nodes[position] = placed;
       for (const node of 'kind' in placed ? [placed] : placed)
-        for (const { id } of definedBy(node)) positions.set(id, position);
+        for (const { id } of definedBy(node)) moved.set(id, position);
     }
   }
   return { ...graph, nodes: nodes.flat() };

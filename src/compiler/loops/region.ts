@@ -51,18 +51,22 @@ export interface Arrangement {
  * others before it. Undefined when the region is not convex, that is when it needs what must run after it.
  */
 export const arrange = ({ graph, definedAt }: GraphIndex, region: Region): Arrangement | undefined =>
-  arrangeAt((first, last) => graph.nodes.slice(first, last + 1), definedAt, region);
+  arrangeAt(
+    (first, last) => graph.nodes.slice(first, last + 1),
+    (id) => definedAt.get(id) as number,
+    region,
+  );
 
 /** The same for nodes at given positions: loops have taken some away, and have brought some that finish what they carry. */
 export function arrangeAt(
   nodesFrom: (first: number, last: number) => readonly Node[],
-  positions: ReadonlyMap<ValueId, number>,
+  positionOf: (id: ValueId) => number,
   region: Region,
 ): Arrangement | undefined {
   let first = Number.POSITIVE_INFINITY;
   let last = -1;
   for (const id of region.cuts.keys()) {
-    const position = positions.get(id) as number;
+    const position = positionOf(id);
     first = Math.min(first, position);
     last = Math.max(last, position);
   }

@@ -1,4 +1,4 @@
-import { addDims, type Dim, evalDim, evalShape } from '../../ir/dims.ts';
+import { addDims, type Dim, evalDim, evalShape, sameShape } from '../../ir/dims.ts';
 import {
   definedBy,
   type Graph,
@@ -138,7 +138,7 @@ export class Block {
         (carried.has(storage)
           ? name !== undefined && this.#out.storages.isRead(storage)
           : this.#out.storages.dies(storage) && this.#out.storages.isWhole(storage, layout)) &&
-        layout.shape.join() === evalShape(node.shape, this.#around.bindings).join() &&
+        sameShape(layout.shape, evalShape(node.shape, this.#around.bindings)) &&
         node.operands.every((id, j) => {
           const other = this.place(id);
           return other.storage !== storage || (candidates.includes(j) && sameLayout(other.layout, layout));

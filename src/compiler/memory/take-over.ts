@@ -41,14 +41,16 @@ export function takeOvers(loop: LoopNode, { place, dies }: Surrounded): Map<Loop
       const { type, layout } = place(storage);
       if (type.dtype !== result.dtype || !sameShape(type.shape, result.shape)) continue;
       const slices = loop.slices.filter(({ operand }) => place(operand).storage === storage);
-      const written = unitOf(layout, result);
       // Parts with borders overlap: an iteration would read what the one before has written.
       if ([result, ...slices].some(({ halo }) => halo !== undefined)) continue;
-      if (!slices.every((slice) => unitOf(place(slice.operand).layout, slice) === written)) continue;
       const same = slices.filter(
         ({ operand, axis, multiple }) =>
           axis === result.axis && multiple === result.multiple && sameLayout(place(operand).layout, layout),
       );
+      const written = same.length < slices.length ? unitOf(layout, result) : '';
+      const reads = (slice: LoopSlice): boolean =>
+        same.includes(slice) || unitOf(place(slice.operand).layout, slice) === written;
+      if (!slices.every(reads)) continue;
       const read = lastRead(loop, result, slices, new Set(same.map(({ as }) => as)));
       if (read === 'late') continue;
       found.set(result, { storage, indirect: read === 'at once' });

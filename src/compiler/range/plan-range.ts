@@ -171,7 +171,7 @@ function report(
   const chunked = placeLoops(whole, bound);
   const program = foldMasks(skipMasked(lower(chunked)));
   return reportLoops(
-    { program, choices: bound, unchunked: analyse(whole, cap), planned: analyse(chunked, cap) },
+    { program, choices: bound, unchunked: analyse(whole, cap) },
     weights,
   );
 }

@@ -33,6 +33,8 @@ interface CheapestOptions {
   readonly enough?: number;
   /** The plan to begin with; without loops unless said. */
   readonly from?: PartialPlan;
+  /** How many plans of every length are kept; as many as the graph is worth unless said. */
+  readonly width?: number;
 }
 
 /** A dynamic programme over partial plans that keeps the few best of every length. */
@@ -63,7 +65,7 @@ export class BeamSearch {
    */
   cheapest(
     budget: number,
-    { way = 'peak', enough = 1, from: start = this.#plans.empty }: CheapestOptions = {},
+    { way = 'peak', enough = 1, from: start = this.#plans.empty, width: beam_ }: CheapestOptions = {},
   ): { readonly found: readonly PartialPlan[]; readonly stuck: PartialPlan } {
     if (way === 'in order') {
       const { signal } = this.#options;
@@ -77,7 +79,7 @@ export class BeamSearch {
     let beam = [start];
     let stuck = start;
     let found: PartialPlan[] = [];
-    const width = way === 'peak' ? this.#width : this.#width >> 1;
+    const width = beam_ ?? (way === 'peak' ? this.#width : this.#width >> 1);
     for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
       stuck = beam[0] as PartialPlan;
       const next = new Map<string, { child: PartialPlan; from: PartialPlan }>();
@@ -92,7 +94,7 @@ export class BeamSearch {
       // Costs are known before the memory is: what costs more than enough plans that go on is not looked at.
       for (const { child, from } of [...next.values()].sort((a, b) => a.child.cost - b.child.cost)) {
         const dearest = found.length < enough ? undefined : found.at(-1);
-        const most = way === 'nested' ? Number.POSITIVE_INFINITY : 2 * width;
+        const most = way === 'nested' ? Number.POSITIVE_INFINITY : this.isThorough ? 2 * width : width;
         if (beam.length === most || (dearest && child.cost >= dearest.cost)) break;
         if (fits(child.state, budget))
           found = [...found, child].sort((a, b) => a.cost - b.cost).slice(0, enough);

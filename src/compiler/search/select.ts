@@ -77,22 +77,43 @@ const ROUNDS = 3;
 /** A plan that is this close to a budget, or closer, may reach it with smaller chunks and more loops. */
 const CLOSE = 17 / 16;
 
-/** The cheapest plan within a budget; where there is none, with copies of what is alive where the search gets stuck. */
+/**
+ * The cheapest plan within a budget; where there is none, with copies of what is alive where the search gets stuck. Where a narrow
+ * search without copies gets stuck already, copies come first.
+ */
 function within(searches: Searches, graph: Graph, budget: number): Found | undefined {
-  let current: Recomputing = { graph, copies: new Map() };
-  let before: Stuck | undefined;
+  const plain = (): Found | undefined => {
+    const found = searches.of(graph).run((search) => {
+      const cheapest = search.cheapest(budget);
+      stuck = cheapest.stuck;
+      return cheapest.found;
+    });
+    return found && { graph, copies: new Map(), ...found };
+  };
   let stuck: Stuck | undefined;
-  for (let round = 0; round <= ROUNDS; round++) {
-    before = stuck;
+  searches.of(graph).run((search) => {
+    stuck = search.stuck(budget);
+    return undefined;
+  });
+  const isNarrow = stuck !== undefined;
+  const found = stuck ? undefined : plain();
+  return found ?? (stuck && withCopies(searches, graph, budget, stuck)) ?? (isNarrow ? plain() : undefined);
+}
+
+function withCopies(searches: Searches, graph: Graph, budget: number, first: Stuck): Found | undefined {
+  let current: Recomputing = { graph, copies: new Map() };
+  let stuck = first;
+  for (let round = 0; round < ROUNDS; round++) {
+    const more = searches.copied(current.graph, stuck.plan.state);
+    if (!more) break;
+    current = { graph: more.graph, copies: new Map([...current.copies, ...more.copies]) };
+    const before = stuck;
     const found = searches.of(current.graph).run((search) => {
       const cheapest = search.cheapest(budget, before);
       stuck = cheapest.stuck;
       return cheapest.found;
     });
     if (found) return { ...current, ...found };
-    const more = stuck && searches.copied(current.graph, stuck.plan.state);
-    if (!more) break;
-    current = { graph: more.graph, copies: new Map([...current.copies, ...more.copies]) };
   }
   // Without copies nothing more is known than the search for the smallest peak finds out.
   if (current.graph === graph) return undefined;

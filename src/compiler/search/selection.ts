@@ -53,6 +53,14 @@ export class Selection {
     return cheapest;
   }
 
+  /** Where a narrow search of a graph that is not small gets stuck; undefined where it does not. */
+  stuck(budget: number): Stuck | undefined {
+    const { empty } = this.#plans;
+    if (fits(empty.state, budget) || this.#beam.isThorough) return undefined;
+    const { found, stuck } = this.#beam.cheapest(budget, { width: 1 });
+    return found.length > 0 ? undefined : { plan: stuck, empty };
+  }
+
   /** Where a search begins that goes on from another. */
   #from(after: Stuck | undefined): PartialPlan {
     const { empty } = this.#plans;
