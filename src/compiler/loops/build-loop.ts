@@ -163,7 +163,7 @@ export function buildLoop(
     ),
     results,
     carries,
-    scope: commonScope(inside),
+    scope: sketched ? '' : commonScope(inside),
   };
   return { loop, finish };
 }
