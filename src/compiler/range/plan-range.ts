@@ -170,10 +170,7 @@ function report(
   const bound = choices.map(inNumbers);
   const chunked = placeLoops(whole, bound);
   const program = foldMasks(skipMasked(lower(chunked)));
-  return reportLoops(
-    { program, choices: bound, unchunked: analyse(whole, cap) },
-    weights,
-  );
+  return reportLoops({ program, choices: bound, unchunked: analyse(whole, cap) }, weights);
 }
 
 /** @throws UserError unless the size can be read off the shape of an input */
