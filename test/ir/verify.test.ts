@@ -33,6 +33,11 @@ const corruptions: readonly [what: string, corrupt: (draft: Draft) => void, mess
     (d) => void (op(d.nodes, 'keys').operands[0] = 'z'),
     'keys uses z, which is not defined',
   ],
+  [
+    'nodes that stand there twice',
+    (d) => void d.nodes.push(...d.nodes.filter(({ kind }) => kind === 'loop')),
+    'there are two loops loop1',
+  ],
   ['an unknown op', (d) => void (op(d.nodes, 'keys').op = 'frobnicate'), 'keys: there is no op frobnicate'],
   [
     'a wrong shape',
