@@ -30,5 +30,8 @@ export const WORD = {
 export const MOST_ARGUMENTS = 8;
 export const CONTROL_WORDS = WORD.firstArgument + MOST_ARGUMENTS;
 
-/** Loads of a word before a thread goes to sleep: about as long as it takes to wake it up. */
-export const SPINS = 5000;
+/**
+ * Loads of a word before a thread goes to sleep: half a millisecond. Kernels of a model follow each other faster, and waking a thread
+ * takes a tenth of that from both.
+ */
+export const SPINS = 50_000;
