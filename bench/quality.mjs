@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { ensure } from '../scripts/ensure.mjs';
+import { count } from './setup.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -19,14 +20,8 @@ const { values } = parseArgs({
     out: { type: 'string', default: 'bench/results/quality' },
   },
 });
-const count = (name, least) => {
-  const value = Number(values[name]);
-  if (Number.isInteger(value) && value >= least) return value;
-  console.error(`--${name} ${values[name]}: expected an integer of at least ${least}`);
-  process.exit(2);
-};
-const asked = { programs: count('programs', 0), graphs: count('graphs', 0) };
-const [seed, jobs] = [count('seed', 0), count('jobs', 1)];
+const asked = { programs: count('programs', values.programs, 0), graphs: count('graphs', values.graphs, 0) };
+const [seed, jobs] = [count('seed', values.seed, 0), count('jobs', values.jobs)];
 
 /** Graphs of more nodes have too many plans to look at all of them. */
 const MAX_NODES = 10;

@@ -6,6 +6,14 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 /** Is this the archive that `npm run bench:pack` makes? It has everything built and installed, and scripts as JavaScript. */
 export const isPacked = existsSync(`${root}packed.json`);
 
+// What whoever gave the command can mend is said without a stack.
+process.on('uncaughtException', (error) => {
+  if (String(error.code).startsWith('ERR_PARSE_ARGS_')) misused(error.message);
+  const isTheirs = error.exitCode !== undefined;
+  process.stderr.write(isTheirs ? `error: ${error.message}\n` : `${error.stack}\n`);
+  process.exit(error.exitCode ?? 1);
+});
+
 /**
  * Makes the checkout usable, works in its folder from here on, and lets scripts import TypeScript.
  *
@@ -29,10 +37,10 @@ export function misused(message) {
 }
 
 /** The value of an option that is a number of things. */
-export function count(name, value) {
+export function count(name, value, least = 1) {
   const number = Number(value);
-  if (!(Number.isInteger(number) && number > 0))
-    misused(`--${name}: expected a positive integer, got "${value}"`);
+  if (!(Number.isInteger(number) && number >= least))
+    misused(`--${name}: expected an integer of at least ${least}, got "${value}"`);
   return number;
 }
 
