@@ -77,7 +77,8 @@ function polynomial(em: WasmFunctionEmitter, x: number, coefficients: readonly n
   }
 }
 
-function emitExp(em: WasmFunctionEmitter, x: number): void {
+/** Arguments that are never above 0 take fewer instructions, and have the same bits. */
+function emitExp(em: WasmFunctionEmitter, x: number, { above0 = true } = {}): void {
   const vanishes = em.addLocal('v128');
   const clamped = em.addLocal('v128');
   const exponent = em.addLocal('v128');
@@ -89,7 +90,8 @@ function emitExp(em: WasmFunctionEmitter, x: number): void {
   floats(em, EXP_LOWEST).f32x4Lt().localSet(vanishes);
   em.localGet(x).localGet(vanishes).v128Andnot();
   // As no other minimum, this one is a single instruction, and keeps NaN.
-  floats(em, EXP_HIGHEST).f32x4Pmin().localTee(clamped);
+  if (above0) floats(em, EXP_HIGHEST).f32x4Pmin();
+  em.localTee(clamped);
   floats(em, Math.LOG2E).f32x4Mul();
   floats(em, ROUNDING).f32x4Add().localTee(power);
   floats(em, ROUNDING).f32x4Sub().localSet(exponent);
@@ -99,16 +101,18 @@ function emitExp(em: WasmFunctionEmitter, x: number): void {
   polynomial(em, r, EXP);
   em.localGet(r).localGet(r).f32x4Mul().f32x4Mul().localGet(r).f32x4Add();
   floats(em, 1).f32x4Add();
-  // Times 2^n in two steps: one factor alone may be too large or too small for a float.
   em.localGet(power);
-  integers(em, ROUNDING_BITS).i32x4Sub().localTee(power).i32Const(1).i32x4ShrS().localSet(half);
-  const times = (n: () => void): void => {
-    n();
-    em.i32Const(SIGNIFICAND_BITS).i32x4Shl();
+  integers(em, ROUNDING_BITS).i32x4Sub();
+  const times2ToThe = (n: WasmFunctionEmitter): void => {
+    n.i32Const(SIGNIFICAND_BITS).i32x4Shl();
     floats(em, 1).i32x4Add().f32x4Mul();
   };
-  times(() => em.localGet(half));
-  times(() => em.localGet(power).localGet(half).i32x4Sub());
+  if (above0) {
+    // In two steps: one factor alone may be too large for a float.
+    em.localTee(power).i32Const(1).i32x4ShrS().localSet(half);
+    times2ToThe(em.localGet(half));
+    times2ToThe(em.localGet(power).localGet(half).i32x4Sub());
+  } else times2ToThe(em);
   em.localGet(vanishes).v128Andnot();
 }
 
@@ -185,7 +189,7 @@ function emitTanh(em: WasmFunctionEmitter, x: number): void {
 
 /** By name: pushes the function of the four lanes in a local. */
 const OWN: ReadonlyMap<string, (em: WasmFunctionEmitter, x: number) => void> = new Map([
-  ['exp', emitExp],
+  ['exp', (em, x) => emitExp(em, x)],
   ['log', emitLog],
   ['tanh', emitTanh],
 ]);
@@ -198,17 +202,16 @@ export function emitVectorMath(em: WasmFunctionEmitter, name: string, lanes: num
 }
 
 /**
- * `Math.exp` and the like of the four lanes in local `x`, for a function of a module that gpu.js does not make: instructions
- * that leave the result, and how many locals of four lanes they use, from `first` on.
+ * The exponentials of the four lanes in local `x`, none of them above 0, for a function of a module that gpu.js does not make:
+ * instructions that leave the result, and how many locals of four lanes they use, from `first` on.
  */
-export function inlineMath(
-  name: 'exp' | 'log' | 'tanh',
+export function inlineExp(
   x: number,
   first: number,
 ): { readonly code: readonly number[]; readonly locals: number } {
   const params = new Array<'v128'>(first).fill('v128');
-  const em = new WasmModuleBuilder().addFunction(name, { params, results: ['v128'] });
-  emitVectorMath(em, PREFIX + name, x);
+  const em = new WasmModuleBuilder().addFunction('exp', { params, results: ['v128'] });
+  emitExp(em, x, { above0: false });
   return { code: em.bytes, locals: em.addLocal('v128') - first };
 }
 

@@ -125,6 +125,7 @@ export class Runner {
     const id = this.#sent.size;
     this.#sent.set(module, id);
     for (const worker of (this.#workers ??= this.#start())) worker.send({ id, module });
+    Atomics.add(this.#control, WORD.programs, 1);
     return id;
   }
 

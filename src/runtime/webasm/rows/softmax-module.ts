@@ -1,4 +1,4 @@
-import { inlineMath } from '../../gpujs/webasm-math.ts';
+import { inlineExp } from '../../gpujs/webasm-math.ts';
 import { LOWEST_F32 } from '../../lowest.ts';
 import type { Code, Local, Value } from '../assembler/code.ts';
 import { count, f32x4, i32, i32x4, set, v128, when } from '../assembler/instructions.ts';
@@ -181,13 +181,13 @@ function defineRow(module: WasmModule, rowAt: (row: Place) => RowAccess) {
   });
 }
 
-/** The exponentials of four lanes, inline: `of` is the statement that takes them, `result` what they are then. */
+/** The exponentials of four lanes that are not above 0, inline: `of` is the statement that takes them, `result` what they are then. */
 function exponential(local: NewLocal): {
   readonly of: (x: Value<'v128'>) => Code;
   readonly result: Value<'v128'>;
 } {
   const x = local('v128');
-  const { code, locals } = inlineMath('exp', x.index, x.index + 1);
+  const { code, locals } = inlineExp(x.index, x.index + 1);
   for (let i = 0; i < locals; i++) local('v128');
   return { of: (value) => set(x, value), result: { type: 'v128', code } };
 }

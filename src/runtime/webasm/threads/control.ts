@@ -24,7 +24,9 @@ export const WORD = {
   argumentCount: 11,
   /** Parts that were computed by other threads than the main one, ever. */
   helped: 12,
-  firstArgument: 13,
+  /** Programs that were sent to all threads, ever. */
+  programs: 13,
+  firstArgument: 14,
 } as const;
 
 export const MOST_ARGUMENTS = 8;

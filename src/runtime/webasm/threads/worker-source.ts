@@ -4,8 +4,8 @@ import { SPINS, WORD } from './control.ts';
  * The program of a worker, in Node and in browsers. A text and not a function, because tools that bundle, minify or
  * transform functions let them refer to what a worker does not have.
  *
- * Messages bring the memories and the programs. A worker that is in a job never reads its messages, so it goes back to
- * them when it meets a program that it does not know yet: its message is on the way.
+ * Messages bring the memories and the programs. A worker that waits for jobs never reads its messages, so it goes back to
+ * them when there are programs that it does not know yet: their messages are on the way.
  */
 export const WORKER_SOURCE = `'use strict';
 const node = typeof require === 'function' ? require('node:worker_threads') : undefined;
@@ -29,13 +29,11 @@ function instantiate(module) {
 function serve() {
   for (;;) {
     const generation = Atomics.load(control, ${WORD.generation});
-    let known = true;
     Atomics.add(control, ${WORD.active}, 1);
-    if (Atomics.load(control, ${WORD.open})) {
-      const run = programs[control[${WORD.program}]];
-      known = run !== undefined;
-      if (known) work(run);
-    }
+    const open = Atomics.load(control, ${WORD.open});
+    // Read after that: the program of an open job is among them.
+    const known = programs.length === Atomics.load(control, ${WORD.programs});
+    if (open && known) work(programs[control[${WORD.program}]]);
     if (Atomics.sub(control, ${WORD.active}, 1) === 1) Atomics.notify(control, ${WORD.active});
     if (!known) return;
     for (let i = 0; i < ${SPINS} && Atomics.load(control, ${WORD.generation}) === generation; i++);
