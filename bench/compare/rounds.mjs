@@ -1,3 +1,6 @@
+/** Before a run: threads of the library that ran before may still spin for their next job, and take a core from this one. */
+const REST_MS = 100;
+
 /**
  * Contestants of one case side by side: after a first run each, every round runs each once, in an order that alternates. The first
  * contestant is what the outputs of the others are compared with.
@@ -11,6 +14,7 @@ export async function alternate(open, names, { rounds, patienceMs, cpuMs, tell }
   const entries = [];
   const contestants = new Map();
   const runOnce = async (entry) => {
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
     const before = cpuMs?.();
     const started = performance.now();
     const outputs = await contestants.get(entry.name).run();
