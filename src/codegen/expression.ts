@@ -28,19 +28,28 @@ function terms(dim: Dim): Term[] {
   return [...found.filter((term) => !term.negative), ...found.filter((term) => term.negative)];
 }
 
-const written = new WeakMap<readonly Frame[], Map<Dim, Dim>>();
+/** How a dimension is written among some loops, and the names that it mentions. */
+interface Written {
+  readonly text: string;
+  readonly names: ReadonlySet<string>;
+}
 
-/** A dimension in the variables of the loops around it, with `start + length` written as the stop variable. */
-function inVariables(dim: Dim, frames: readonly Frame[]): Dim {
-  if (typeof dim === 'number') return dim;
+const written = new WeakMap<readonly Frame[], Map<string, Written>>();
+
+function write(dim: string, frames: readonly Frame[]): Written {
   let known = written.get(frames);
   if (!known) written.set(frames, (known = new Map()));
-  const found = known.get(dim) ?? replaced(dim, frames);
-  known.set(dim, found);
+  let found = known.get(dim);
+  if (!found) {
+    const inner = inVariables(dim, frames);
+    found = { text: printDim(inner), names: new Set(terms(inner).flatMap((term) => term.factors)) };
+    known.set(dim, found);
+  }
   return found;
 }
 
-function replaced(dim: Dim, frames: readonly Frame[]): Dim {
+/** A dimension in the variables of the loops around it, with `start + length` written as the stop variable. */
+function inVariables(dim: string, frames: readonly Frame[]): Dim {
   const replacements: Record<string, Dim> = {};
   for (const { loop, names } of frames) {
     replacements[loop.start] = names.start;
@@ -72,21 +81,21 @@ function printDim(dim: Dim): string {
 /** JavaScript for a dimension. */
 export function dimension(dim: Dim, frames: readonly Frame[]): string {
   if (typeof dim === 'number') return numberLiteral(dim);
-  const inner = inVariables(dim, frames);
-  const used = new Set(terms(inner).flatMap((term) => term.factors));
+  const { text, names } = write(dim, frames);
   for (const frame of frames) {
-    if (used.has(frame.names.stop)) frame.usesStop = true;
-    if (used.has(frame.names.length)) frame.usesLength = true;
-    for (const name of frame.names.halos.flatMap(({ start, stop }) => [start, stop])) {
-      if (used.has(name)) frame.usedHalos.add(name);
+    if (names.has(frame.names.stop)) frame.usesStop = true;
+    if (names.has(frame.names.length)) frame.usesLength = true;
+    for (const { start, stop } of frame.names.halos) {
+      if (names.has(start)) frame.usedHalos.add(start);
+      if (names.has(stop)) frame.usedHalos.add(stop);
     }
   }
-  return printDim(inner);
+  return text;
 }
 
 /** A dimension as comments show it: names the variables without counting as a use. */
 export const shownDimension = (dim: Dim, frames: readonly Frame[]): string =>
-  printDim(inVariables(dim, frames));
+  typeof dim === 'number' ? numberLiteral(dim) : write(dim, frames).text;
 
 export const shapeLiteral = (shape: Shape, frames: readonly Frame[]): string =>
   `[${shape.map((dim) => dimension(dim, frames)).join(', ')}]`;

@@ -19,9 +19,11 @@ export function sectionHeadings(program: Program): (scope: string) => string {
     }
   };
   countCalls(program.steps);
+  const headings = new Map<string, string>();
   return (scope) => {
-    let heading = scope;
+    let heading = headings.get(scope) ?? scope;
     while (heading !== '' && (calls.get(heading) ?? 0) < 2) heading = parent(heading);
+    headings.set(scope, heading);
     return heading;
   };
 }
