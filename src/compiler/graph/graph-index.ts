@@ -67,18 +67,30 @@ function makeIndex(graph: Graph): GraphIndex {
 export const lastUse = ({ usedAt, outputs }: GraphIndex, value: ValueId): number =>
   outputs.has(value) ? Number.POSITIVE_INFINITY : (usedAt.get(value)?.at(-1) ?? -1);
 
-const patterns = new WeakMap<OpNode, { pattern: AccessPattern | undefined }>();
+/** What is known of how a node reads and writes. Copies of a node share it, and so do all nodes that compute parts of one. */
+interface Access {
+  readonly pattern: AccessPattern | undefined;
+  overwritable?: readonly number[];
+  /** That of nodes of loop bodies that compute a part, by the label of the axis that is cut. */
+  readonly parts: Map<AccessPattern['whole'][number], Access>;
+}
 
-/** The access pattern of a node; undefined for barriers. Nodes are immutable, so patterns are made once. */
-export function patternOf(node: OpNode, types: Pick<GraphIndex['types'], 'get'>): AccessPattern | undefined {
-  let known = patterns.get(node);
+const accesses = new WeakMap<OpNode, Access>();
+
+/** The access of a node. Nodes are immutable, so it is made once. */
+function accessOf(node: OpNode, types: Pick<GraphIndex['types'], 'get'>): Access {
+  let known = accesses.get(node);
   if (known === undefined) {
     const operands = node.operands.map((id) => types.get(id) as TensorType);
-    known = { pattern: opDef(node.op).access?.(operands, node.attrs, node) };
-    patterns.set(node, known);
+    known = { pattern: opDef(node.op).access?.(operands, node.attrs, node), parts: new Map() };
+    accesses.set(node, known);
   }
-  return known.pattern;
+  return known;
 }
+
+/** The access pattern of a node; undefined for barriers. */
+export const patternOf = (node: OpNode, types: Pick<GraphIndex['types'], 'get'>): AccessPattern | undefined =>
+  accessOf(node, types).pattern;
 
 const flows = new WeakMap<AccessPattern, Map<string, Flow | Obstacle>>();
 
@@ -97,46 +109,42 @@ export function flowThrough(pattern: AccessPattern, cut: NodeCut): Flow | Obstac
   return flow;
 }
 
-const overwrites = new WeakMap<OpNode, readonly number[]>();
-
 /**
  * The operands that a node may write its result over, if nothing else needs them: those that its op allows and whose axes
  * are those of the result, whatever their extents.
  */
 export function overwritable(node: OpNode, types: Pick<GraphIndex['types'], 'get'>): readonly number[] {
-  let known = overwrites.get(node);
-  if (known === undefined) {
-    const { inPlace = [] } = opDef(node.op);
-    const pattern = inPlace.length > 0 ? patternOf(node, types) : undefined;
-    known = inPlace.filter((i) => {
-      if (i >= node.operands.length) return false;
-      const type = types.get(node.operands[i] as ValueId) as TensorType;
-      const axes = pattern?.operands[i];
-      const alike = axes ? sameAxes(axes, pattern.output) : sameShape(type.shape, node.shape);
-      return type.dtype === node.dtype && alike;
-    });
-    overwrites.set(node, known);
-  }
-  return known;
+  const { inPlace = [] } = opDef(node.op);
+  if (inPlace.length === 0) return inPlace;
+  const access = accessOf(node, types);
+  const { pattern } = access;
+  access.overwritable ??= inPlace.filter((i) => {
+    if (i >= node.operands.length) return false;
+    const type = types.get(node.operands[i] as ValueId) as TensorType;
+    const axes = pattern?.operands[i];
+    const alike = axes ? sameAxes(axes, pattern.output) : sameShape(type.shape, node.shape);
+    return type.dtype === node.dtype && alike;
+  });
+  return access.overwritable;
 }
 
 const sameAxes = (a: AccessPattern['output'], b: AccessPattern['output']): boolean =>
   a.length === b.length && a.every(({ labels }, i) => labels.join() === b[i]?.labels.join());
 
 /** The pattern of a node that was asked for before, or inherited; undefined for others. */
-export const knownPattern = (node: OpNode): AccessPattern | undefined => patterns.get(node)?.pattern;
+export const knownPattern = (node: OpNode): AccessPattern | undefined => accesses.get(node)?.pattern;
 
 /**
  * Gives a node a pattern that holds in more cases than its shape shows: for all values of a named dimension, for one; in loops
  * whose names the shape depends on. Or none, so that no loop cuts it.
  */
 export const setPattern = (node: OpNode, pattern: AccessPattern | undefined): void =>
-  void patterns.set(node, { pattern });
+  void accesses.set(node, { pattern, parts: new Map() });
 
 /** Gives a copy of a node with other operands of the same types the pattern it was given, if it was given one. */
 export function copyPattern(to: OpNode, from: OpNode): OpNode {
-  const known = patterns.get(from);
-  if (known) patterns.set(to, known);
+  const known = accesses.get(from);
+  if (known) accesses.set(to, known);
   return to;
 }
 
@@ -146,8 +154,13 @@ export function copyPattern(to: OpNode, from: OpNode): OpNode {
  * inside cuts it again.
  */
 export function inheritPattern(node: OpNode, from: OpNode, types: GraphIndex['types'], { axis }: Cut): void {
-  const pattern = patternOf(from, types);
+  const { pattern, parts } = accessOf(from, types);
   const label = pattern?.output[axis]?.labels[0];
   invariant(pattern && label !== undefined, () => `${from.id} cannot be cut along axis ${axis}`);
-  setPattern(node, { ...pattern, whole: [...pattern.whole, label] });
+  const part = parts.get(label) ?? {
+    pattern: { ...pattern, whole: [...pattern.whole, label] },
+    parts: new Map(),
+  };
+  parts.set(label, part);
+  accesses.set(node, part);
 }
