@@ -1,4 +1,3 @@
-import { InternalError } from '../errors.ts';
 import {
   addDims,
   canonicalDim,
@@ -28,12 +27,9 @@ import {
   type ValueId,
 } from './node.ts';
 import { hasOp, opDef } from './ops/index.ts';
-import { printGraph, printNode, printType } from './print.ts';
-
-/** A graph that breaks the rules of the IR: a defect of the pass that made it. */
-export class VerifyError extends InternalError {
-  override readonly name = 'VerifyError';
-}
+import { printType } from './print.ts';
+import { around, fail, footer, header } from './verify-error.ts';
+import { type Claim, Names } from './verify-names.ts';
 
 /**
  * The rules of the IR, executable. Throws {@link VerifyError} at the first one that a graph breaks, with the node and its
@@ -51,63 +47,6 @@ export function verify(graph: Graph): void {
   graph.dims.forEach((dim) => void names.claim(dim, `dimension ${dim}`, () => header(graph)));
   verifyGraph(graph, new Map(), new Set(graph.dims), names, undefined);
 }
-
-/** A name, what has it, and whether that is a loop. */
-type Claim = readonly [name: string, what: string, isLoop: boolean];
-
-/** Names taken so far, in the graph and everything nested in it. Loops are named apart from values. */
-class Names {
-  readonly #taken = new Map<string, string>();
-  readonly #loops = new Set<string>();
-  readonly #claims: Claim[] = [];
-
-  /** How many names are taken. */
-  get count(): number {
-    return this.#claims.length;
-  }
-
-  /** The names that were taken after so many. */
-  since(count: number): readonly Claim[] {
-    return this.#claims.slice(count);
-  }
-
-  claimLoop(id: string, context: () => string): void {
-    this.take([id, `loop ${id}`, true], context);
-  }
-
-  claim(name: string, what: string, context: () => string): void {
-    if (!isIdentifier(name)) {
-      fail(`${what}: ${JSON.stringify(name)} is not an identifier`, context());
-    }
-    this.take([name, what, false], context);
-  }
-
-  /** Like {@link claim}, for names that are known to be identifiers. */
-  take(claim: Claim, context: () => string): void {
-    const [name, what, isLoop] = claim;
-    this.#claims.push(claim);
-    if (isLoop) {
-      if (this.#loops.has(name)) fail(`there are two loops ${name}`, context());
-      this.#loops.add(name);
-      return;
-    }
-    const other = this.#taken.get(name);
-    if (other !== undefined) fail(`${what} has a name that is taken by ${other}`, context());
-    this.#taken.set(name, what);
-  }
-}
-
-const NOT_IDENTIFIERS = new Set(
-  (
-    'arguments await break case catch class const continue debugger default delete do else enum eval export extends ' +
-    'false finally for function if implements import in instanceof interface let new null package private protected ' +
-    'public return static super switch this throw true try typeof var void while with yield'
-  ).split(' '),
-);
-
-/** Can a name stand for a value in code? */
-export const isIdentifier = (name: string): boolean =>
-  /^[A-Za-z_$][\w$]*$/.test(name) && !NOT_IDENTIFIERS.has(name);
 
 type Context = (node?: Node) => string;
 
@@ -423,35 +362,4 @@ function checkAttr(
   for (const dim of typeof value === 'object' ? value : [value]) {
     if (typeof dim === 'string') checkDim(`${id}, attribute ${key}`, dim, dims, context);
   }
-}
-
-function fail(message: string, context: string): never {
-  throw new VerifyError(`autochunk internal error (please report): ${message}\n${context}`);
-}
-
-const NEIGHBOURS = 3;
-
-/** The node at `index` marked, with a few neighbours. */
-function around(graph: Graph, index: number): string {
-  const lines: string[] = [`in graph ${JSON.stringify(graph.name)}:`];
-  const first = Math.max(0, index - NEIGHBOURS);
-  if (first > 0) lines.push('    …');
-  graph.nodes.slice(first, index + 2).forEach((node, i) => {
-    const mark = first + i === index ? '  > ' : '    ';
-    for (const line of printNode(node).split('\n')) lines.push(mark + line);
-  });
-  if (index + 2 < graph.nodes.length) lines.push('    …');
-  return lines.join('\n');
-}
-
-const header = (graph: Graph): string => excerpt(graph, 0, 8);
-const footer = (graph: Graph): string => excerpt(graph, -8, undefined);
-
-function excerpt(graph: Graph, start: number, stop: number | undefined): string {
-  return printGraph(graph)
-    .trimEnd()
-    .split('\n')
-    .slice(start, stop)
-    .map((line) => `    ${line}`)
-    .join('\n');
 }

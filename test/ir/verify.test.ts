@@ -1,7 +1,8 @@
 import { produce, type WritableDraft } from 'immer';
 import { describe, expect, test } from 'vitest';
 import type { Graph, LoopNode, Node, OpNode } from '../../src/ir/node.ts';
-import { VerifyError, verify } from '../../src/ir/verify.ts';
+import { verify } from '../../src/ir/verify.ts';
+import { VerifyError } from '../../src/ir/verify-error.ts';
 import { attention, residual } from '../codegen/support.ts';
 import { gptGraph } from '../support/graphs.ts';
 

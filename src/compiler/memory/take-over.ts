@@ -47,10 +47,9 @@ export function takeOvers(loop: LoopNode, { place, dies }: Surrounded): Map<Loop
         ({ operand, axis, multiple }) =>
           axis === result.axis && multiple === result.multiple && sameLayout(place(operand).layout, layout),
       );
-      const written = same.length < slices.length ? unitOf(layout, result) : '';
-      const reads = (slice: LoopSlice): boolean =>
-        same.includes(slice) || unitOf(place(slice.operand).layout, slice) === written;
-      if (!slices.every(reads)) continue;
+      const readsWritten = (slice: LoopSlice): boolean =>
+        same.includes(slice) || unitOf(place(slice.operand).layout, slice) === unitOf(layout, result);
+      if (!slices.every(readsWritten)) continue;
       const read = lastRead(loop, result, slices, new Set(same.map(({ as }) => as)));
       if (read === 'late') continue;
       found.set(result, { storage, indirect: read === 'at once' });

@@ -2,7 +2,7 @@ import { invariant, UserError } from '../../errors.ts';
 import { type Bindings, dimTerms, evalDim, printShape } from '../../ir/dims.ts';
 import type { Graph } from '../../ir/node.ts';
 import type { ChunkRule, DimRange, RangePlan } from '../../ir/range-plan.ts';
-import { isIdentifier } from '../../ir/verify.ts';
+import { isIdentifier } from '../../ir/verify-names.ts';
 import { budgetBytes } from '../budget.ts';
 import type { Weights } from '../cost/cost-model.ts';
 import { COST_MODELS } from '../cost/cost-models/index.ts';

@@ -65,7 +65,7 @@ export class BeamSearch {
    */
   cheapest(
     budget: number,
-    { way = 'peak', enough = 1, from: start = this.#plans.empty, width: beam_ }: CheapestOptions = {},
+    { way = 'peak', enough = 1, from: start = this.#plans.empty, width: kept }: CheapestOptions = {},
   ): { readonly found: readonly PartialPlan[]; readonly stuck: PartialPlan } {
     if (way === 'in order') {
       const { signal } = this.#options;
@@ -79,7 +79,7 @@ export class BeamSearch {
     let beam = [start];
     let stuck = start;
     let found: PartialPlan[] = [];
-    const width = beam_ ?? (way === 'peak' ? this.#width : this.#width >> 1);
+    const width = kept ?? (way === 'peak' ? this.#width : this.#width >> 1);
     for (let step = 0; step < MAX_STEPS && beam.length > 0; step++) {
       stuck = beam[0] as PartialPlan;
       const next = new Map<string, { child: PartialPlan; from: PartialPlan }>();
@@ -94,6 +94,7 @@ export class BeamSearch {
       // Costs are known before the memory is: what costs more than enough plans that go on is not looked at.
       for (const { child, from } of [...next.values()].sort((a, b) => a.child.cost - b.child.cost)) {
         const dearest = found.length < enough ? undefined : found.at(-1);
+        // In deep graphs a plan that fits is seldom among those that do not go on.
         const most = way === 'nested' ? Number.POSITIVE_INFINITY : this.isThorough ? 2 * width : width;
         if (beam.length === most || (dearest && child.cost >= dearest.cost)) break;
         if (fits(child.state, budget))

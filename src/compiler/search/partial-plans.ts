@@ -112,7 +112,7 @@ export class PartialPlans {
       const at = state.index.definedAt.get(id) as number;
       return (state.peaks[at] as number) > budget || state.oversized.includes(at);
     };
-    const repeats = together(
+    const repeats = placeable(
       state.index,
       this.repeats(region).filter(
         (repeat) =>
@@ -158,18 +158,15 @@ export class PartialPlans {
 }
 
 /** The repeats that loops can be placed over at once, the first before the others. */
-function together(index: GraphIndex, repeats: readonly Repeat[]): readonly Repeat[] {
-  const regions = repeats.map(({ region }) => region);
-  if (areConvexTogether(index, regions)) return repeats;
+function placeable(index: GraphIndex, repeats: readonly Repeat[]): readonly Repeat[] {
+  const canAll = (some: readonly Repeat[]): boolean =>
+    areConvexTogether(
+      index,
+      some.map(({ region }) => region),
+    );
+  if (canAll(repeats)) return repeats;
   const kept: Repeat[] = [];
-  for (const repeat of repeats)
-    if (
-      areConvexTogether(
-        index,
-        [...kept, repeat].map(({ region }) => region),
-      )
-    )
-      kept.push(repeat);
+  for (const repeat of repeats) if (canAll([...kept, repeat])) kept.push(repeat);
   return kept;
 }
 

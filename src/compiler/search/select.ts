@@ -82,41 +82,47 @@ const CLOSE = 17 / 16;
  * search without copies gets stuck already, copies come first.
  */
 function within(searches: Searches, graph: Graph, budget: number): Found | undefined {
-  const plain = (): Found | undefined => {
-    const found = searches.of(graph).run((search) => {
-      const cheapest = search.cheapest(budget);
-      stuck = cheapest.stuck;
-      return cheapest.found;
-    });
-    return found && { graph, copies: new Map(), ...found };
-  };
-  let stuck: Stuck | undefined;
+  const plain: Recomputing = { graph, copies: new Map() };
+  let narrow: Stuck | undefined;
   searches.of(graph).run((search) => {
-    stuck = search.stuck(budget);
+    narrow = search.stuck(budget);
     return undefined;
   });
-  const isNarrow = stuck !== undefined;
-  const found = stuck ? undefined : plain();
-  return found ?? (stuck && withCopies(searches, graph, budget, stuck)) ?? (isNarrow ? plain() : undefined);
+  if (narrow) return withCopies(searches, plain, budget, narrow) ?? cheapest(searches, plain, budget).found;
+  const { found, stuck } = cheapest(searches, plain, budget);
+  return found ?? withCopies(searches, plain, budget, stuck);
 }
 
-function withCopies(searches: Searches, graph: Graph, budget: number, first: Stuck): Found | undefined {
-  let current: Recomputing = { graph, copies: new Map() };
-  let stuck = first;
+/** The cheapest plan within a budget, and where the search got stuck; a search that did so before is gone on with. */
+function cheapest(
+  searches: Searches,
+  of: Recomputing,
+  budget: number,
+  after?: Stuck,
+): { readonly found: Found | undefined; readonly stuck: Stuck } {
+  let stuck: Stuck | undefined;
+  const found = searches.of(of.graph).run((search) => {
+    const cheapest = search.cheapest(budget, after);
+    stuck = cheapest.stuck;
+    return cheapest.found;
+  });
+  return { found: found && { ...of, ...found }, stuck: stuck as Stuck };
+}
+
+/** The same with copies of what is alive where a search without them got stuck, and the next ones do. */
+function withCopies(searches: Searches, plain: Recomputing, budget: number, after: Stuck): Found | undefined {
+  let current = plain;
+  let stuck = after;
   for (let round = 0; round < ROUNDS; round++) {
     const more = searches.copied(current.graph, stuck.plan.state);
     if (!more) break;
     current = { graph: more.graph, copies: new Map([...current.copies, ...more.copies]) };
-    const before = stuck;
-    const found = searches.of(current.graph).run((search) => {
-      const cheapest = search.cheapest(budget, before);
-      stuck = cheapest.stuck;
-      return cheapest.found;
-    });
-    if (found) return { ...current, ...found };
+    const next = cheapest(searches, current, budget, stuck);
+    if (next.found) return next.found;
+    stuck = next.stuck;
   }
   // Without copies nothing more is known than the search for the smallest peak finds out.
-  if (current.graph === graph) return undefined;
+  if (current === plain) return undefined;
   const found = searches.of(current.graph).run((search) => {
     const least = search.leastPeakBelow(Math.ceil(budget * CLOSE));
     return fits(least.state, budget) ? search.cheapestAs(least, budget) : undefined;
